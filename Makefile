@@ -1,0 +1,72 @@
+# Two commands do everything: `make run` and `make test`. Python and make are all that a machine needs.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+# A distribution's interpreter before a home directory's: a service user could not read the latter.
+PYTHON ?= $(firstword $(wildcard /usr/bin/python3.13 /usr/bin/python3.12 /usr/bin/python3.11) python3)
+BIN := .venv/bin
+STAMP := .venv/.installed
+
+.PHONY: help
+help: ## List the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 18
+
+.PHONY: install
+install: $(BIN)/roundsman ## Create .venv with the `roundsman` command
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=/path/to/python3.11")'
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt uv
+
+$(BIN)/roundsman: pyproject.toml constraints.txt | $(BIN)/python
+	$(BIN)/uv pip install --quiet --python $(BIN)/python -c constraints.txt -e .
+	@touch $@
+
+$(STAMP): pyproject.toml constraints.txt | $(BIN)/roundsman
+	$(BIN)/uv pip install --quiet --python $(BIN)/python -c constraints.txt -e '.[dev]'
+	@touch $@
+
+.PHONY: run
+run: $(BIN)/roundsman ## Load the sample data on the first start, then run the daemon (Ctrl-C stops it)
+	@$(BIN)/python samples/generate.py --into-empty-store
+	@exec $(BIN)/roundsman run
+
+.PHONY: demo
+demo: $(BIN)/roundsman ## Show the whole flow in a few seconds, in a throw-away store
+	@$(BIN)/roundsman demo
+
+.PHONY: check
+check: $(STAMP) ## Lint, types and import rules
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+
+.PHONY: format
+format: $(STAMP) ## Format the code and mend what can be mended
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+.PHONY: test
+test: $(STAMP) test-servers ## All tests against the real servers, which it starts itself
+	$(BIN)/pytest
+
+.PHONY: test-servers
+test-servers:
+	@tests/install_servers.sh
+
+.PHONY: bench
+bench: $(STAMP) ## Run the benchmarks and write benchmarks/results.json
+	$(BIN)/python -m benchmarks
+
+.PHONY: lock
+lock: | $(BIN)/python ## Write constraints.txt anew from pyproject.toml
+	$(BIN)/uv pip compile --quiet --no-header --no-annotate --no-emit-index-url --all-extras --upgrade pyproject.toml -o constraints.txt
+	@echo 'uv==$(shell $(BIN)/uv --version | cut -d" " -f2)' >> constraints.txt
+
+.PHONY: clean
+clean: ## Remove .venv and caches; the data in var/ stays
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis build *.egg-info

@@ -1,0 +1,68 @@
+"""Time as an argument: every part that needs the time is given a `Clock`.
+
+`now()` is for what is stored or shown, always aware UTC; `monotonic()` is for measuring how long something
+took, as the wall clock may be set while we look. `ManualClock` ships with the package because users test
+their own jobs with it.
+"""
+
+import threading
+import time
+from datetime import UTC, datetime, timedelta
+from typing import Protocol
+
+
+class Clock(Protocol):
+    """Where the time comes from."""
+
+    def now(self) -> datetime:
+        """The wall clock, aware, in UTC."""
+        ...
+
+    def monotonic(self) -> float:
+        """Seconds from an arbitrary start, never set back."""
+        ...
+
+
+class SystemClock:
+    """The machine's own clock."""
+
+    def now(self) -> datetime:
+        return datetime.now(UTC)
+
+    def monotonic(self) -> float:
+        return time.monotonic()
+
+
+class ManualClock:
+    """A clock that moves only when told to; `jump` moves the wall clock alone, as an administrator or NTP would."""
+
+    def __init__(self, start: datetime) -> None:
+        if start.tzinfo is None:
+            raise ValueError("ManualClock needs an aware start time")
+        self._lock = threading.Lock()
+        self._now = start.astimezone(UTC)
+        self._monotonic = 0.0
+
+    def now(self) -> datetime:
+        with self._lock:
+            return self._now
+
+    def monotonic(self) -> float:
+        with self._lock:
+            return self._monotonic
+
+    def advance(self, by: timedelta) -> None:
+        with self._lock:
+            self._now += by
+            self._monotonic += by.total_seconds()
+
+    def jump(self, by: timedelta) -> None:
+        with self._lock:
+            self._now += by
+
+
+def iso(moment: datetime) -> str:
+    """ISO 8601 in UTC with a `Z`, the one form in which times leave the daemon (aware input only)."""
+    if moment.tzinfo is None:
+        raise ValueError(f"a naive time reached a border: {moment!r}")
+    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")

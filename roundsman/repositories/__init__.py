@@ -1,0 +1,1 @@
+"""The store: engine, tables and one repository an aggregate. Record types live with their repository."""

@@ -1,0 +1,181 @@
+"""The store's connection: SQLite in WAL mode with full durability by default, PostgreSQL by URL.
+
+Transactions are explicit and short: `with store.write() as connection` commits at the end or leaves nothing.
+On SQLite a write transaction takes the write lock at its begin (BEGIN IMMEDIATE). A transaction that begins by
+reading and writes later cannot wait for another writer (SQLite answers "locked" at once when the snapshot is
+stale), whereas one that begins as a writer waits its turn up to the busy timeout.
+
+Driver errors never travel up raw: they carry the URL, the statement and its parameters. Each is translated into
+one sentence that says what an administrator can do.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.pool import ConnectionPoolEntry
+
+from roundsman.errors import StoreError
+
+BUSY_TIMEOUT_MS = 5_000
+"""How long a SQLite writer waits for another one; our own transactions take milliseconds."""
+
+
+@dataclass(frozen=True)
+class StoreOptions:
+    """Where the store is. `url` may hold a password, so it is kept out of the repr."""
+
+    url: URL
+    pool_size: int = 5
+    ssl: bool = False
+    ssl_verify: bool = True
+    """With `ssl`: also check the server's certificate against the system's authorities."""
+    busy_timeout_ms: int = BUSY_TIMEOUT_MS
+
+    def __repr__(self) -> str:
+        return f"StoreOptions({self.url.render_as_string(hide_password=True)})"
+
+
+def parse_url(value: str) -> URL:
+    """Read a database URL; `postgres://` and `postgresql://` mean psycopg.
+
+    Raises ValueError with one sentence that does not repeat the value (it may hold a password).
+    """
+    try:
+        url = make_url(value)
+    except (ArgumentError, ValueError):
+        raise ValueError(
+            "is not a database URL; write sqlite:///FILE or postgresql://USER:PASSWORD@HOST/NAME"
+        ) from None
+    if url.drivername in ("postgres", "postgresql", "postgresql+psycopg"):
+        return url.set(drivername="postgresql+psycopg")
+    if url.drivername in ("sqlite", "sqlite+pysqlite"):
+        return url.set(drivername="sqlite")
+    raise ValueError(f"names the database {url.drivername!r}; only sqlite and postgresql are supported")
+
+
+class Store:
+    """One database, shared by all threads. `read` and `write` are its only two ways in."""
+
+    def __init__(self, options: StoreOptions) -> None:
+        self.options = options
+        self.engine = _engine(options)
+
+    @property
+    def dialect(self) -> str:
+        """`sqlite` or `postgresql`."""
+        return self.engine.dialect.name
+
+    @property
+    def place(self) -> str:
+        """Where the data lies, safe to print."""
+        if self.dialect == "sqlite":
+            return self.options.url.database or "memory"
+        return self.options.url.render_as_string(hide_password=True)
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """A consistent view; whatever is written in it is thrown away."""
+        with self._translated(), self.engine.connect() as connection:
+            yield connection
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        """One transaction: committed when the block ends, rolled back when it raises.
+
+        Raises StoreError: the database is locked, full, read-only, damaged or unreachable.
+        """
+        with (
+            self._translated(),
+            self.engine.connect().execution_options(roundsman_write=True) as connection,
+            connection.begin(),
+        ):
+            yield connection
+
+    def close(self) -> None:
+        self.engine.dispose()
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except PoolTimeout:
+            raise StoreError(
+                f"All {self.options.pool_size} database connections were busy for 30 s; raise DB_POOL_SIZE."
+            ) from None
+        except DBAPIError as error:
+            sentence = _sentence(error, self.place)
+            if sentence is None:
+                raise
+            raise StoreError(sentence) from None
+
+
+def _engine(options: StoreOptions) -> Engine:
+    if options.url.drivername == "sqlite":
+        engine = create_engine(
+            options.url,
+            pool_size=max(options.pool_size, 5),
+            max_overflow=20,
+            # autocommit mode of the driver: BEGIN is ours (see _begin)
+            connect_args={"timeout": options.busy_timeout_ms / 1000, "isolation_level": None},
+        )
+        event.listen(engine, "connect", _set_pragmas)
+        event.listen(engine, "begin", _begin)
+        return engine
+    arguments: dict[str, Any] = {"connect_timeout": 5, "application_name": "roundsman"}
+    if options.ssl:
+        arguments["sslmode"] = "verify-full" if options.ssl_verify else "require"
+        if options.ssl_verify:
+            arguments["sslrootcert"] = options.url.query.get("sslrootcert", "system")
+    return create_engine(
+        options.url, pool_size=options.pool_size, max_overflow=5, pool_pre_ping=True, connect_args=arguments
+    )
+
+
+def _set_pragmas(connection: Any, _record: ConnectionPoolEntry) -> None:
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _begin(connection: Connection) -> None:
+    writing = connection.get_execution_options().get("roundsman_write", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
+
+
+_SENTENCES = {
+    "database is locked": "The database {place} is locked by another program; close that or wait, then try again.",
+    "database or disk is full": "The disk that holds {place} is full; free some space. Nothing was half-written.",
+    "readonly database": "The database {place} is read-only; give this user the right to write the file and its folder.",
+    "unable to open database file": "The database {place} cannot be opened; its folder must exist and be writable.",
+    "file is not a database": "The file {place} is not a SQLite database; correct DATABASE_URL or restore a backup.",
+    "disk image is malformed": "The database {place} is damaged; restore the newest file of the backups folder.",
+    "disk I/O error": "The disk under {place} reports an input/output error; check it before anything else.",
+}
+"""Fragments of SQLite's own messages (its C source, errmsg table), which carry no error code through sqlite3."""
+
+
+def _sentence(error: DBAPIError, place: str) -> str | None:
+    """What to tell a person, or None for a fault of our own that deserves its traceback."""
+    cause = str(error.orig).strip().partition("\n")[0]
+    for fragment, sentence in _SENTENCES.items():
+        if fragment in cause:
+            return sentence.format(place=place)
+    if isinstance(error, OperationalError):
+        return f"The database {place} does not answer ({_without_url(cause)}); check that it runs and the DB_ settings."
+    return None
+
+
+def _without_url(cause: str) -> str:
+    """The driver's reason, cut to one clause; libpq never repeats the password, but a URL is dropped anyway."""
+    return " ".join(word for word in cause.split() if "://" not in word)[:200]
+
+
+def ping(store: Store) -> None:
+    """One round trip. Raises StoreError."""
+    with store.read() as connection:
+        connection.execute(text("SELECT 1"))
