@@ -18,6 +18,6 @@ def backoff(
     """
     if attempt < 1:
         raise ValueError(f"attempt counts from 1, not {attempt}")
-    ceiling = min(first * 2 ** min(attempt - 1, 32), most)
+    ceiling = min(first * float(2 ** min(attempt - 1, 32)), most)
     share: float = (rng or random).uniform(0.5, 1.0)
     return ceiling * share

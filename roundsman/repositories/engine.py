@@ -150,7 +150,7 @@ def _begin(connection: Connection) -> None:
 _SENTENCES = {
     "database is locked": "The database {place} is locked by another program; close that or wait, then try again.",
     "database or disk is full": "The disk that holds {place} is full; free some space. Nothing was half-written.",
-    "readonly database": "The database {place} is read-only; give this user the right to write the file and its folder.",
+    "readonly database": "The database {place} is read-only; let this user write the file and its folder.",
     "unable to open database file": "The database {place} cannot be opened; its folder must exist and be writable.",
     "file is not a database": "The file {place} is not a SQLite database; correct DATABASE_URL or restore a backup.",
     "disk image is malformed": "The database {place} is damaged; restore the newest file of the backups folder.",
