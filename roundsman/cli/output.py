@@ -1,0 +1,73 @@
+"""How commands speak: plain lines and tables for people, JSON for programs.
+
+rich is imported only when a table is drawn: it costs 60 ms, and `--json` or the daemon never need it.
+"""
+
+import json
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from roundsman.clock import iso
+
+
+def say(text: str = "") -> None:
+    """One line for people, on stdout."""
+    sys.stdout.write(f"{printable(text)}\n")
+
+
+def complain(text: str) -> None:
+    """One line about a fault, on stderr."""
+    sys.stderr.write(f"roundsman: {printable(text)}\n")
+
+
+def print_json(value: Any) -> None:
+    """A JSON document on stdout; times as `...Z`, durations in seconds."""
+    sys.stdout.write(json.dumps(value, default=_plain, ensure_ascii=False, indent=2) + "\n")
+
+
+def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], title: str | None = None) -> None:
+    """A table as wide as the terminal; cells are text, never markup (names come from outside)."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    console = Console(width=None if sys.stdout.isatty() else 160)
+    table = Table(title=title, box=None, header_style="bold", title_justify="left", pad_edge=False)
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(printable("" if cell is None else str(cell))) for cell in row))
+    console.print(table)
+
+
+def printable(text: str) -> str:
+    """Without control characters: a customer's name must not drive the administrator's terminal."""
+    return "".join(char if char.isprintable() or char == "\n" else "\ufffd" for char in text)
+
+
+def short_duration(duration: timedelta) -> str:
+    """`42 ms`, `3.2 s`, `4 min 10 s`, `5 h 03 min`, `2 d 4 h`."""
+    seconds = duration.total_seconds()
+    if seconds < 1:
+        return f"{seconds * 1000:.0f} ms"
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest:02d} s"
+    hours, minutes = divmod(minutes, 60)
+    if hours < 48:
+        return f"{hours} h {minutes:02d} min"
+    return f"{hours // 24} d {hours % 24} h"
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, datetime):
+        return iso(value)
+    if isinstance(value, timedelta):
+        return value.total_seconds()
+    if isinstance(value, Mapping):
+        return dict(value)
+    raise TypeError(f"{type(value).__name__} has no JSON form")

@@ -1,0 +1,44 @@
+"""What one command needs, opened when it is first asked for.
+
+`roundsman jobs next` needs no store, `roundsman alerts test slack` no schedule: each command pays only for what
+it touches, and a store that is away does not stop those that never look at it.
+"""
+
+import os
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from config import Settings
+from roundsman.clock import Clock, SystemClock
+from roundsman.repositories.engine import Store
+from roundsman.scheduling.job import Job
+
+
+class Session:
+    """Settings, clock, the product's job classes, and the app built from them."""
+
+    def __init__(self, jobs: Sequence[type[Job]], clock: Clock | None = None) -> None:
+        self.jobs = tuple(jobs)
+        self.clock: Clock = clock or SystemClock()
+
+    @cached_property
+    def settings(self) -> Settings:
+        """Raises ConfigurationError with every fault."""
+        from roundsman.app import read_settings
+
+        return read_settings(os.environ, Path.cwd())
+
+    @cached_property
+    def app(self) -> Any:
+        """The composed parts (see `roundsman.app.App`), with the store's schema ensured. Not started."""
+        from roundsman.app import App
+
+        return App(self.settings, self.jobs, self.clock)
+
+    @property
+    def store(self) -> Store:
+        """The store, with its schema ensured. Raises StoreError."""
+        store: Store = self.app.store
+        return store
