@@ -1,0 +1,79 @@
+"""The daemons that share this store: one row each, refreshed at every round.
+
+The heartbeat is the store's own proof of life (the watchdog is fed only after it was written), what `roundsman
+status` shows, and the lease of daemons on other machines, whose death nobody here can see in /proc.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import Connection, delete, select, update
+from sqlalchemy.dialects.postgresql import insert as postgresql_insert
+from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+
+from roundsman.owner import Owner, dead_owners
+from roundsman.repositories.tables import daemons
+
+STALE_AFTER = timedelta(seconds=90)
+"""Nine rounds without a heartbeat: what such a process holds is taken over."""
+
+
+@dataclass(frozen=True)
+class DaemonRecord:
+    """One daemon as it last described itself."""
+
+    owner: str
+    host: str
+    pid: int
+    version: str
+    started_at: datetime
+    heartbeat_at: datetime
+    status: str
+
+
+class DaemonRepository:
+    """Methods take the connection of the caller's transaction."""
+
+    def beat(self, connection: Connection, record: DaemonRecord) -> None:
+        """Write this daemon's row."""
+        values = {
+            "owner": record.owner,
+            "host": record.host,
+            "pid": record.pid,
+            "version": record.version,
+            "started_at": record.started_at,
+            "heartbeat_at": record.heartbeat_at,
+            "status": record.status,
+        }
+        changed = connection.execute(update(daemons).where(daemons.c.owner == record.owner).values(values))
+        if changed.rowcount == 0:
+            insert = sqlite_insert if connection.dialect.name == "sqlite" else postgresql_insert
+            connection.execute(insert(daemons).values(values).on_conflict_do_nothing())
+
+    def leave(self, connection: Connection, owner: Owner) -> None:
+        """Remove this daemon's row at an orderly stop."""
+        connection.execute(delete(daemons).where(daemons.c.owner == str(owner)))
+
+    def sweep(self, connection: Connection, now: datetime) -> list[str]:
+        """Remove the rows of daemons that are dead or silent; returns their owners."""
+        owners = set(connection.execute(select(daemons.c.owner)).scalars())
+        gone = dead_owners(owners) | stale_owners(connection, owners, now)
+        if gone:
+            connection.execute(delete(daemons).where(daemons.c.owner.in_(gone)))
+        return sorted(gone)
+
+    def all(self, connection: Connection) -> list[DaemonRecord]:
+        """Every daemon that has not left, also silent ones."""
+        rows = connection.execute(select(daemons).order_by(daemons.c.started_at))
+        return [
+            DaemonRecord(row.owner, row.host, row.pid, row.version, row.started_at, row.heartbeat_at, row.status)
+            for row in rows
+        ]
+
+
+def stale_owners(connection: Connection, owners: set[str], now: datetime) -> set[str]:
+    """Of these, the ones with an old heartbeat. One without a row counts as alive: it may be a foreground command."""
+    if not owners:
+        return set()
+    query = select(daemons.c.owner).where(daemons.c.owner.in_(owners), daemons.c.heartbeat_at < now - STALE_AFTER)
+    return set(connection.execute(query).scalars())

@@ -1,0 +1,317 @@
+"""The ledger's rows: claims by insertion, ends of runs by guarded updates, both in one commit.
+
+All that a moment brings (claims of a hundred jobs due together, ends of runs) goes into one transaction: on a
+disk where a commit costs milliseconds, that is what keeps ticks on time.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, Row, and_, bindparam, func, or_, select, update
+from sqlalchemy.dialects.postgresql import insert as postgresql_insert
+from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+
+from roundsman.owner import Owner, dead_owners
+from roundsman.repositories.daemons import stale_owners
+from roundsman.repositories.engine import Store
+from roundsman.repositories.tables import job_states, ticks
+from roundsman.scheduling.job import OutcomeKind
+from roundsman.scheduling.ledger import Claimed, Expectation, Origin, RunReport, TickEntry, TickState
+
+MOST_ATTEMPTS = 3
+"""How often an interrupted tick is taken again: a run that brings the whole process down must not do so for ever."""
+_ROWS_PER_STATEMENT = 500
+_RUNS = (TickState.RAN, TickState.LATE)
+
+
+@dataclass(frozen=True)
+class TickRecord:
+    """One row of the ledger, as listings show it."""
+
+    id: int
+    job: str
+    due_at: datetime
+    origin: Origin
+    state: TickState
+    stands_for: int
+    reason: str | None
+    attempt: int
+    started_at: datetime | None
+    finished_at: datetime | None
+    outcome: OutcomeKind | None
+    counters: dict[str, int]
+    error: str | None
+    traceback: str | None
+
+    @property
+    def duration(self) -> timedelta | None:
+        if self.started_at is None or self.finished_at is None:
+            return None
+        return self.finished_at - self.started_at
+
+
+class TickRepository:
+    """The `Ledger` of `roundsman.scheduling.ledger` in a store, for one process."""
+
+    def __init__(self, store: Store, owner: Owner) -> None:
+        self._store = store
+        self._owner = str(owner)
+
+    def commit(self, entries: Sequence[TickEntry], reports: Sequence[RunReport], now: datetime) -> list[Claimed]:
+        with self._store.write() as connection:
+            self._finish(connection, reports)
+            return self._insert(connection, _pausing(connection, entries), now)
+
+    def _insert(self, connection: Connection, entries: Sequence[TickEntry], now: datetime) -> list[Claimed]:
+        claimed = []
+        insert = sqlite_insert if connection.dialect.name == "sqlite" else postgresql_insert
+        statement = insert(ticks).on_conflict_do_nothing().returning(ticks.c.id, ticks.c.job, ticks.c.due_at)
+        for start in range(0, len(entries), _ROWS_PER_STATEMENT):
+            chunk = entries[start : start + _ROWS_PER_STATEMENT]
+            by_slot = {(entry.job, entry.due_at): entry for entry in chunk}
+            for row in connection.execute(statement, [self._row(entry, now) for entry in chunk]):
+                entry = by_slot[row.job, row.due_at]
+                if entry.runs:
+                    claimed.append(Claimed(row.id, entry))
+        order = {(entry.job, entry.due_at): index for index, entry in enumerate(entries)}
+        return sorted(claimed, key=lambda each: order[each.entry.job, each.entry.due_at])
+
+    def _row(self, entry: TickEntry, now: datetime) -> dict[str, Any]:
+        return {
+            "job": entry.job,
+            "due_at": entry.due_at,
+            "origin": entry.origin.value,
+            "state": entry.state.value,
+            "stands_for": entry.stands_for,
+            "reason": entry.reason,
+            "owner": self._owner if entry.runs else None,
+            "attempt": int(entry.runs),
+            "claimed_at": now if entry.runs else None,
+        }
+
+    def _finish(self, connection: Connection, reports: Sequence[RunReport]) -> None:
+        if not reports:
+            return
+        # Guarded by the owner: a run that was given to somebody else since (we were thought dead) is theirs to end.
+        connection.execute(
+            update(ticks)
+            .where(ticks.c.id == bindparam("tick_id"), ticks.c.owner == self._owner, ticks.c.outcome.is_(None))
+            .values(
+                {column: bindparam(f"new_{column}") for column in _REPORTED}
+                | {"reason": func.coalesce(bindparam("new_reason"), ticks.c.reason)}
+            ),
+            [_report_values(report) for report in reports],
+        )
+
+    def expect(self, job: str, schedule: str, now: datetime) -> Expectation:
+        with self._store.write() as connection:
+            row = connection.execute(select(job_states).where(job_states.c.job == job)).one_or_none()
+            if row is None:
+                connection.execute(job_states.insert().values(job=job, schedule=schedule, expected_since=now))
+                return Expectation(now, None, None, (), None)
+            newest = connection.execute(
+                select(func.max(ticks.c.due_at)).where(
+                    ticks.c.job == job, ticks.c.superseded == 0, ticks.c.origin == Origin.SCHEDULE.value
+                )
+            ).scalar()
+            since = max(filter(None, (row.expected_since, newest)))
+            changed = row.schedule != schedule
+            if changed:
+                connection.execute(
+                    job_states.update()
+                    .where(job_states.c.job == job)
+                    .values(schedule=schedule, expected_since=max(since, now))
+                )
+            return Expectation(
+                since,
+                row.schedule if changed else None,
+                row.paused_at,
+                _interrupted(connection, job),
+                _snoozed_until(connection, job, now),
+            )
+
+    def reclaim(self, claimed: Claimed, now: datetime) -> Claimed | None:
+        with self._store.write() as connection:
+            changed = connection.execute(
+                update(ticks)
+                .where(ticks.c.id == claimed.tick_id, ticks.c.outcome == OutcomeKind.INTERRUPTED.value)
+                .values(
+                    outcome=None,
+                    state=TickState.LATE.value,
+                    owner=self._owner,
+                    attempt=ticks.c.attempt + 1,
+                    claimed_at=now,
+                    started_at=None,
+                    finished_at=None,
+                    reason=None,
+                )
+            )
+            return claimed if changed.rowcount == 1 else None
+
+    def supersede(self, job: str, after: datetime) -> int:
+        with self._store.write() as connection:
+            return connection.execute(
+                update(ticks)
+                .where(ticks.c.job == job, ticks.c.due_at > after, ticks.c.superseded == 0)
+                .values(superseded=ticks.c.id)
+            ).rowcount
+
+    def interrupt_dead(self, now: datetime) -> list[str]:
+        with self._store.write() as connection:
+            running = and_(ticks.c.outcome.is_(None), ticks.c.owner.is_not(None))
+            owners = set(connection.execute(select(ticks.c.owner).where(running).distinct()).scalars())
+            dead = dead_owners(owners) | stale_owners(connection, owners, now)
+            if not dead:
+                return []
+            result = connection.execute(
+                update(ticks)
+                .where(running, ticks.c.owner.in_(dead))
+                .values(outcome=OutcomeKind.INTERRUPTED.value, finished_at=now, reason="its process died")
+                .returning(ticks.c.job)
+            )
+            return sorted(set(result.scalars()))
+
+    # --- for people ---
+
+    def history(
+        self, connection: Connection, job: str | None, *, limit: int, runs_only: bool = False
+    ) -> list[TickRecord]:
+        """The newest rows first."""
+        query = select(ticks).order_by(ticks.c.due_at.desc(), ticks.c.id.desc()).limit(limit)
+        if job is not None:
+            query = query.where(ticks.c.job == job)
+        if runs_only:
+            query = query.where(ticks.c.state.in_([state.value for state in _RUNS]))
+        return [_record(row) for row in connection.execute(query)]
+
+    def running(self, connection: Connection) -> list[TickRecord]:
+        """Runs that have not ended, by any daemon."""
+        query = select(ticks).where(ticks.c.outcome.is_(None), ticks.c.owner.is_not(None)).order_by(ticks.c.id)
+        return [_record(row) for row in connection.execute(query)]
+
+    def paused(self, connection: Connection) -> dict[str, datetime]:
+        """The paused jobs and since when."""
+        query = select(job_states.c.job, job_states.c.paused_at).where(job_states.c.paused_at.is_not(None))
+        return {row.job: row.paused_at for row in connection.execute(query)}
+
+    def set_paused(self, connection: Connection, job: str, schedule: str, *, by: str | None, now: datetime) -> bool:
+        """Pause a job (`by` names the person) or resume it (`by` is None). False when it was so already."""
+        insert = sqlite_insert if connection.dialect.name == "sqlite" else postgresql_insert
+        connection.execute(
+            insert(job_states).values(job=job, schedule=schedule, expected_since=now).on_conflict_do_nothing()
+        )
+        is_paused = job_states.c.paused_at.is_not(None)
+        changed = connection.execute(
+            update(job_states)
+            .where(job_states.c.job == job, is_paused if by is None else ~is_paused)
+            .values(paused_by=by, paused_at=None if by is None else now)
+        )
+        return changed.rowcount == 1
+
+    def prune(self, connection: Connection, before: datetime, *, limit: int) -> int:
+        """Delete up to `limit` finished rows older than `before`, but never a job's newest; returns how many."""
+        newest = select(func.max(ticks.c.due_at)).where(ticks.c.superseded == 0).group_by(ticks.c.job)
+        old = (
+            select(ticks.c.id)
+            .where(
+                ticks.c.due_at < before,
+                or_(ticks.c.outcome.is_not(None), ticks.c.owner.is_(None)),
+                ticks.c.due_at.not_in(newest),
+            )
+            .limit(limit)
+        )
+        return connection.execute(ticks.delete().where(ticks.c.id.in_(old))).rowcount
+
+
+_REPORTED = ("started_at", "finished_at", "outcome", "counters", "again_at", "error", "traceback")
+
+
+def _report_values(report: RunReport) -> dict[str, Any]:
+    return {
+        "tick_id": report.tick_id,
+        "new_started_at": report.started_at,
+        "new_finished_at": report.finished_at,
+        "new_outcome": report.outcome.value,
+        "new_counters": dict(report.counters),
+        "new_reason": report.reason,
+        "new_again_at": report.again_at,
+        "new_error": report.error,
+        "new_traceback": report.traceback,
+    }
+
+
+def _pausing(connection: Connection, entries: Sequence[TickEntry]) -> Sequence[TickEntry]:
+    """The entries, with those of paused jobs turned into `paused` rows; manual runs are a person's wish and stay."""
+    if not entries:
+        return entries
+    query = select(job_states.c.job, job_states.c.paused_by).where(job_states.c.paused_at.is_not(None))
+    paused: dict[str, str | None] = {row.job: row.paused_by for row in connection.execute(query)}
+    if not paused:
+        return entries
+    return [
+        TickEntry(entry.job, entry.due_at, TickState.PAUSED, entry.origin, f"paused by {paused[entry.job]}")
+        if entry.job in paused and entry.runs and entry.origin is not Origin.MANUAL
+        else entry
+        for entry in entries
+    ]
+
+
+def _interrupted(connection: Connection, job: str) -> Sequence[Claimed]:
+    """The runs that were cut off after the job's last run that was not."""
+    runs = connection.execute(
+        select(ticks)
+        .where(ticks.c.job == job, ticks.c.superseded == 0, ticks.c.state.in_([state.value for state in _RUNS]))
+        .order_by(ticks.c.due_at.desc(), ticks.c.id.desc())
+        .limit(100)
+    )
+    found: list[Claimed] = []
+    for row in runs:
+        if row.outcome != OutcomeKind.INTERRUPTED.value:
+            break
+        if row.attempt < MOST_ATTEMPTS and row.origin != Origin.MANUAL.value:
+            entry = TickEntry(row.job, row.due_at, TickState.LATE, Origin(row.origin))
+            found.append(Claimed(row.id, entry))
+    return tuple(reversed(found))
+
+
+def _snoozed_until(connection: Connection, job: str, now: datetime) -> datetime | None:
+    """The wish of the newest run, if it ended in a snooze that nobody has answered yet."""
+    row = connection.execute(
+        select(ticks.c.outcome, ticks.c.again_at)
+        .where(ticks.c.job == job, ticks.c.superseded == 0, ticks.c.outcome.is_not(None))
+        .order_by(ticks.c.due_at.desc(), ticks.c.id.desc())
+        .limit(1)
+    ).one_or_none()
+    if row is None or row.outcome != OutcomeKind.SNOOZED.value or row.again_at is None:
+        return None
+    again_at: datetime = row.again_at
+    return max(again_at, now)
+
+
+def _record(row: Row[Any]) -> TickRecord:
+    return TickRecord(
+        id=row.id,
+        job=row.job,
+        due_at=row.due_at,
+        origin=Origin(row.origin),
+        state=TickState(row.state),
+        stands_for=row.stands_for,
+        reason=row.reason,
+        attempt=row.attempt,
+        started_at=row.started_at,
+        finished_at=row.finished_at,
+        outcome=OutcomeKind(row.outcome) if row.outcome else None,
+        counters=dict(row.counters or {}),
+        error=row.error,
+        traceback=row.traceback,
+    )
+
+
+def states_of(records: Iterable[TickRecord]) -> dict[TickState, int]:
+    """How many expected ticks ended in each state."""
+    counts: dict[TickState, int] = {}
+    for record in records:
+        counts[record.state] = counts.get(record.state, 0) + record.stands_for
+    return counts
