@@ -201,6 +201,7 @@ pages = Table(
     Column("name", Text),
     Column("username", Text),
     Column("is_synced", Boolean, nullable=False),
+    Column("source_updated_at", UtcTime),  # an older copy of a document never replaces a newer one, here and below
 )
 
 conversations = Table(
@@ -211,7 +212,7 @@ conversations = Table(
     Column("type", Text, nullable=False),  # INBOX, COMMENT, ... as the source spells it, upper case
     Column("customer_name", Text),
     Column("tags", Json, nullable=False),  # list of texts
-    Column("source_updated_at", UtcTime),  # an older copy of the document never replaces a newer one
+    Column("source_updated_at", UtcTime),
     # Derived from the messages at each import, so that the monitor reads an index range and not the messages:
     Column("waiting_since", UtcTime),
     Column("human_waiting_since", UtcTime),
@@ -242,8 +243,13 @@ messages = Table(
     Column("message_id", Text, primary_key=True),
     Column("conversation_id", Text, nullable=False),
     Column("sent_at", UtcTime, nullable=False),
-    Column("sender", Text, nullable=False),  # customer | human | bot | system
+    # What the message tells of its sender. Who that is follows on reading (conversations/sender.py), since the rule
+    # needs the conversation's page, which may be imported later than the message or be corrected.
+    Column("sender_id", Text),
     Column("sender_name", Text),
+    Column("is_system", Boolean, nullable=False),
+    Column("is_staff", Boolean, nullable=False),  # written through the page's inbox: has uid, admin_id or admin_name
+    Column("is_automated", Boolean, nullable=False),
     Column("is_removed", Boolean, nullable=False),
     Column("is_hidden", Boolean, nullable=False),
     Column("source_updated_at", UtcTime),
