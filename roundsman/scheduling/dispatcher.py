@@ -1,0 +1,318 @@
+"""From an alarm to a run: plans the ticks that are owed, claims them in the ledger, starts what it won.
+
+One thread takes everything that came in since it last looked (alarms of jobs that fell due, ends of runs) and
+writes all of it in one transaction: a hundred jobs due in the same second cost one commit. While the store is
+away nothing is forgotten: what could not be written stays here and is tried again, and the daemon's watchdog is
+told that there is no progress.
+"""
+
+import logging
+import queue
+import threading
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from roundsman.clock import Clock
+from roundsman.errors import StoreError
+from roundsman.logs import fields
+from roundsman.scheduling.executor import Executor, Work
+from roundsman.scheduling.job import OutcomeKind, Overlap
+from roundsman.scheduling.ledger import Claimed, Ledger, Origin, RunReport, TickEntry, TickState
+from roundsman.scheduling.plan import Gap, plan
+from roundsman.scheduling.registry import JobFacts
+from roundsman.scheduling.takeover import Takeover, free_the_future, take_over
+
+RETRY_STORE_AFTER = timedelta(seconds=1)
+_STOOD_STILL = Gap(TickState.SUSPENDED, "the daemon or the machine stood still, or the clock was set forward")
+
+log = logging.getLogger(__name__)
+
+
+class Alarms(Protocol):
+    """Who rings when a job is due: the scheduler."""
+
+    def ring_once(self, job: str, at: datetime) -> None:
+        """Ring once more at that moment, beside the schedule."""
+        ...
+
+
+@dataclass
+class _Post:
+    """One job under dispatch; guarded by the dispatcher's lock."""
+
+    facts: JobFacts
+    work: Work
+    accounted_until: datetime
+    """Every tick up to here has its row, or is on its way to it."""
+    waiting: deque[Claimed] = field(default_factory=deque)
+    """Claimed ticks that run one after the other as soon as the present run ends."""
+
+
+@dataclass(frozen=True)
+class _Rung:
+    job: str
+    due_at: datetime | None
+    origin: Origin
+
+
+@dataclass(frozen=True)
+class _Ended:
+    job: str
+    report: RunReport
+
+
+@dataclass(frozen=True)
+class _Probe:
+    answered: threading.Event
+
+
+class _Quit:
+    """End the thread once everything is written."""
+
+
+_Item = _Rung | _Ended | _Probe | _Quit
+
+
+class Dispatcher:
+    """Service. Fed by `ring` and `ended`; tests call `run_once` instead of starting the thread."""
+
+    def __init__(self, clock: Clock, ledger: Ledger, executor: Executor) -> None:
+        self._clock = clock
+        self._ledger = ledger
+        self._executor = executor
+        self._alarms: Alarms | None = None
+        self._inbox: queue.SimpleQueue[_Item] = queue.SimpleQueue()
+        self._lock = threading.Lock()
+        self._posts: dict[str, _Post] = {}
+        self._entries: list[TickEntry] = []
+        self._reports: list[RunReport] = []
+        self._halting = False
+        self._store_fault: str | None = None
+        self._thread: threading.Thread | None = None
+
+    # --- fed from any thread ---
+
+    def ring(self, job: str, due_at: datetime | None = None, origin: Origin = Origin.SCHEDULE) -> None:
+        """The job may have ticks that are due; with `due_at`, this one beside its schedule."""
+        self._inbox.put(_Rung(job, due_at, origin))
+
+    def ended(self, job: str, report: RunReport) -> None:
+        """A run has ended (the executor's callback)."""
+        self._inbox.put(_Ended(job, report))
+
+    def probe(self, seconds: float) -> bool:
+        """True when the thread takes items within so long and the store takes what it writes."""
+        answered = threading.Event()
+        self._inbox.put(_Probe(answered))
+        return answered.wait(seconds)
+
+    @property
+    def store_fault(self) -> str | None:
+        """Why nothing can be written at present."""
+        return self._store_fault
+
+    # --- life ---
+
+    def assign(self, jobs: Mapping[str, tuple[JobFacts, Work]], alarms: Alarms, *, at_start: bool) -> None:
+        """Set the jobs, at start and after a reload. Raises StoreError.
+
+        Accounts for the ticks since each new job was last looked after, and takes back interrupted runs.
+        """
+        now = self._clock.now()
+        for name in self._ledger.interrupt_dead(now):
+            log.warning("%s was running when its daemon died; marked interrupted", name, extra=fields(JOB=name))
+        with self._lock:
+            self._alarms = alarms
+            posts = {}
+            for name, (facts, work) in jobs.items():
+                post = self._posts.get(name)
+                if post is None or post.facts.trigger.text != facts.trigger.text:
+                    found = take_over(self._ledger, facts, now, at_start=at_start)
+                    post = _Post(facts, work, now, post.waiting if post else deque())
+                    self._account(post, found, alarms)
+                post.facts, post.work = facts, work
+                posts[name] = post
+            self._posts = posts
+        if at_start:
+            for name, (facts, _) in jobs.items():
+                if facts.run_at_start:
+                    self.ring(name, now, Origin.START)
+
+    def _account(self, post: _Post, found: Takeover, alarms: Alarms) -> None:
+        self._entries.extend(found.entries)
+        post.waiting.extend(found.runs)
+        if found.snoozed_until is not None:
+            alarms.ring_once(post.facts.name, found.snoozed_until)
+
+    def start(self) -> None:
+        self._halting = False
+        self._thread = threading.Thread(target=self._loop, name="dispatcher", daemon=True)
+        self._thread.start()
+
+    def halt(self) -> None:
+        """Claim no more. Claimed ticks that have not begun are interrupted; ends of runs are still written."""
+        with self._lock:
+            self._halting = True
+            now = self._clock.now()
+            for post in self._posts.values():
+                self._reports.extend(_never_began(claimed, now) for claimed in post.waiting)
+                post.waiting.clear()
+
+    def stop(self) -> None:
+        """Write what is left and end the thread."""
+        self._inbox.put(_Quit())
+        if self._thread is not None:
+            self._thread.join(2 * RETRY_STORE_AFTER.total_seconds())
+            if self._thread.is_alive():
+                log.error("The store did not take the last entries of the ledger: %s", self._store_fault)
+
+    def alive(self) -> bool:
+        return self._thread is not None and self._thread.is_alive()
+
+    def forget_the_future(self) -> None:
+        """The wall clock was set back: free what a clock that was ahead has used up, go on from now.
+
+        Raises StoreError.
+        """
+        with self._lock:
+            now = self._clock.now()
+            for post in self._posts.values():
+                freed = free_the_future(self._ledger, post.facts, now)
+                post.accounted_until = min(post.accounted_until, now)
+                if freed:
+                    log.warning("%s: %d ticks of the time before are free again", post.facts.name, freed)
+
+    # --- the work ---
+
+    def _loop(self) -> None:
+        wait: float | None = 0.0
+        while True:
+            items = self._take(wait)
+            wait = self.run_once(items)
+            if any(isinstance(item, _Quit) for item in items) and self._store_fault is None:
+                return
+
+    def _take(self, wait: float | None) -> list[_Item]:
+        items: list[_Item] = []
+        try:
+            items.append(self._inbox.get(timeout=wait))
+            while True:
+                items.append(self._inbox.get_nowait())
+        except queue.Empty:
+            return items
+
+    def run_once(self, items: list[_Item] | None = None) -> float | None:
+        """One pass over what came in; returns the seconds after which to pass again, None when there is no need."""
+        if items is None:
+            items = self._take(0.0)
+        with self._lock:
+            now = self._clock.now()
+            for item in items:
+                if isinstance(item, _Rung) and not self._halting:
+                    self._entries.extend(self._due(item, now))
+                elif isinstance(item, _Ended):
+                    self._end(item)
+            if not self._write(now):
+                for item in items:
+                    if isinstance(item, _Probe | _Quit):
+                        self._inbox.put(item)
+                return RETRY_STORE_AFTER.total_seconds()
+            for item in items:
+                if isinstance(item, _Probe):
+                    item.answered.set()
+            self._launch()
+        return self._executor.enforce()
+
+    def _due(self, rung: _Rung, now: datetime) -> list[TickEntry]:
+        post = self._posts.get(rung.job)
+        if post is None:
+            return []
+        if rung.due_at is not None:
+            entries = [TickEntry(rung.job, rung.due_at, TickState.RAN, rung.origin)]
+        else:
+            entries = plan(
+                rung.job,
+                post.facts.trigger,
+                since=post.accounted_until,
+                now=now,
+                catch_up=post.facts.catch_up,
+                gap=_STOOD_STILL,
+                jitter=post.facts.jitter,
+            )
+            post.accounted_until = max(post.accounted_until, now)
+        elapsed = self._executor.running_for(rung.job)
+        if elapsed is None:
+            return entries
+        return [_overlapping(post, entry, elapsed) if entry.runs else entry for entry in entries]
+
+    def _end(self, ended: _Ended) -> None:
+        self._reports.append(ended.report)
+        _log_end(ended.job, ended.report)
+        if ended.report.again_at is not None and self._alarms is not None and not self._halting:
+            self._alarms.ring_once(ended.job, ended.report.again_at)
+
+    def _write(self, now: datetime) -> bool:
+        """Commit what has gathered; False when the store is away."""
+        if not self._entries and not self._reports:
+            return True
+        try:
+            claimed = self._ledger.commit(self._entries, self._reports, now)
+        except StoreError as error:
+            if self._store_fault is None:
+                log.error("The ledger cannot be written: %s Ticks wait until it can.", error)
+            self._store_fault = str(error)
+            return False
+        if self._store_fault is not None:
+            log.warning("The ledger can be written again")
+            self._store_fault = None
+        self._entries, self._reports = [], []
+        for won in claimed:
+            self._posts[won.entry.job].waiting.append(won)
+        return True
+
+    def _launch(self) -> None:
+        if self._halting:
+            return
+        for post in self._posts.values():
+            if post.waiting and self._executor.running_for(post.facts.name) is None:
+                self._executor.submit(post.waiting.popleft(), post.work, post.facts.timeout)
+
+
+def _overlapping(post: _Post, entry: TickEntry, elapsed: timedelta) -> TickEntry:
+    seconds = elapsed.total_seconds()
+    queued = post.facts.overlap is Overlap.QUEUE and not post.waiting
+    log.warning(
+        "%s is due again but still running after %.1f s; this tick %s",
+        entry.job,
+        seconds,
+        "waits" if queued else "is skipped",
+        extra=fields(JOB=entry.job),
+    )
+    if queued:
+        return entry
+    return TickEntry(
+        entry.job, entry.due_at, TickState.OVERLAPPED, entry.origin, f"still running after {seconds:.1f} s"
+    )
+
+
+def _never_began(claimed: Claimed, now: datetime) -> RunReport:
+    return RunReport(claimed.tick_id, None, now, OutcomeKind.INTERRUPTED, reason="the daemon stopped before it began")
+
+
+def _log_end(job: str, report: RunReport) -> None:
+    journal = fields(JOB=job, RUN_ID=str(report.tick_id), OUTCOME=report.outcome.value)
+    counters = " ".join(f"{name}={value}" for name, value in report.counters.items())
+    began = report.started_at or report.finished_at
+    took = (report.finished_at - began).total_seconds()
+    text = f"{job} {report.outcome.value.replace('_', ' ')} in {took:.3f} s"
+    details = "; ".join(filter(None, (counters, report.reason, report.error)))
+    level = logging.ERROR if report.outcome in _BAD else logging.DEBUG if not counters else logging.INFO
+    log.log(level, "%s%s", text, f": {details}" if details else "", extra=journal)
+    if report.traceback:
+        log.error("%s", report.traceback.rstrip(), extra=journal)
+
+
+_BAD = (OutcomeKind.FAILED, OutcomeKind.TIMED_OUT)

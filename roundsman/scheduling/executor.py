@@ -1,0 +1,241 @@
+"""Runs jobs, each in a thread of its own, under a timeout, always ending in exactly one outcome.
+
+Own threads, because a pool of fixed size lets a few hanging jobs starve all others, and because pool threads are
+joined when the interpreter exits, which makes a bounded stop impossible. Threads here are daemon threads, kept
+for reuse; a job has at most one run at a time, so there are never more of them than jobs.
+
+A thread cannot be killed. A run that ignores its stop token for longer than the grace is recorded as timed out
+(or interrupted) and abandoned: its thread stays occupied, the job's further ticks are `overlapped` until it
+returns, and all other jobs go on. Work that may hang for ever belongs in an isolated job.
+"""
+
+import logging
+import threading
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from roundsman.clock import Clock
+from roundsman.logs import redact
+from roundsman.scheduling.job import JobContext, Outcome, OutcomeKind, StoppedError, StopReason, StopToken
+from roundsman.scheduling.ledger import Claimed, RunReport
+
+GRACE = timedelta(seconds=5)
+"""How long a run may take to obey its stop token."""
+_IDLE_THREAD_LIVES = timedelta(seconds=60)
+_MOST_ERROR_CHARACTERS = 1_000
+_MOST_TRACEBACK_CHARACTERS = 16_000
+
+log = logging.getLogger(__name__)
+
+Work = Callable[[JobContext], Outcome]
+
+
+@dataclass(eq=False)
+class Running:
+    """One run under way. Guarded by the executor's lock once it is submitted."""
+
+    claimed: Claimed
+    work: Work
+    timeout: timedelta
+    stop: StopToken
+    submitted: float
+    """Monotonic seconds."""
+    started_at: datetime | None = None
+    reported: bool = False
+    told_to_stop: float | None = None
+    """Monotonic seconds when the token was set."""
+
+    @property
+    def job(self) -> str:
+        return self.claimed.entry.job
+
+
+class Executor:
+    """Runs what it is given; `on_end` is called once for every run, from any thread."""
+
+    def __init__(self, clock: Clock, on_end: Callable[[str, RunReport], None], grace: timedelta = GRACE) -> None:
+        self._clock = clock
+        self._on_end = on_end
+        self._grace = grace.total_seconds()
+        self._lock = threading.Lock()
+        self._changed = threading.Condition(self._lock)
+        self._running: dict[str, Running] = {}
+        self._inbox: list[Running] = []
+        self._idle = 0
+        self._work_waits = threading.Condition(self._lock)
+        self._names = 0
+
+    def submit(self, claimed: Claimed, work: Work, timeout: timedelta) -> None:
+        """Start a run now. The job must not be running (see `running_since`)."""
+        run = Running(claimed, work, timeout, StopToken(), self._clock.monotonic())
+        with self._lock:
+            if run.job in self._running:
+                raise RuntimeError(f"{run.job} is already running")
+            self._running[run.job] = run
+            self._inbox.append(run)
+            if self._idle >= len(self._inbox):
+                self._work_waits.notify()
+            else:
+                self._names += 1
+                threading.Thread(target=self._serve, name=f"job-{self._names}", daemon=True).start()
+            self._changed.notify_all()
+
+    def running_for(self, job: str) -> timedelta | None:
+        """How long the job's present run has taken; None when it does not run. Counts abandoned runs."""
+        with self._lock:
+            run = self._running.get(job)
+            return None if run is None else timedelta(seconds=self._clock.monotonic() - run.submitted)
+
+    def running(self) -> dict[str, timedelta]:
+        """The jobs that run now and for how long, without abandoned ones."""
+        with self._lock:
+            now = self._clock.monotonic()
+            return {
+                run.job: timedelta(seconds=now - run.submitted) for run in self._running.values() if not run.reported
+            }
+
+    def enforce(self) -> float | None:
+        """Set the tokens of runs past their timeout, abandon those past the grace too.
+
+        Returns the seconds until the next such moment, None when nothing runs.
+        """
+        abandoned = []
+        with self._lock:
+            now = self._clock.monotonic()
+            moments = []
+            for run in self._running.values():
+                if run.reported:
+                    continue
+                if run.told_to_stop is None and now >= run.submitted + run.timeout.total_seconds():
+                    self._tell(run, StopReason.TIMEOUT, now)
+                if run.told_to_stop is None:
+                    moments.append(run.submitted + run.timeout.total_seconds())
+                elif now >= run.told_to_stop + self._grace:
+                    run.reported = True
+                    abandoned.append(run)
+                else:
+                    moments.append(run.told_to_stop + self._grace)
+        for run in abandoned:
+            self._abandon(run)
+        return min(moments) - now if moments else None
+
+    def stop_all(self, reason: StopReason) -> None:
+        """Set the token of every run."""
+        with self._lock:
+            for run in self._running.values():
+                if not run.reported:
+                    self._tell(run, reason, self._clock.monotonic())
+
+    def abandon_all(self) -> list[str]:
+        """Record every run that has not ended as interrupted; returns their jobs."""
+        with self._lock:
+            left = [run for run in self._running.values() if not run.reported]
+            for run in left:
+                run.stop.set(StopReason.SHUTDOWN)
+                run.reported = True
+        for run in left:
+            self._abandon(run)
+        return [run.job for run in left]
+
+    def wait_idle(self, seconds: float) -> bool:
+        """Wait until nothing runs (abandoned runs aside), at most so long; True when nothing does."""
+        with self._lock:
+            return self._changed.wait_for(lambda: all(run.reported for run in self._running.values()), seconds)
+
+    # --- one thread ---
+
+    def _serve(self) -> None:
+        while True:
+            with self._lock:
+                self._idle += 1
+                found = self._work_waits.wait_for(lambda: bool(self._inbox), _IDLE_THREAD_LIVES.total_seconds())
+                self._idle -= 1
+                if not found:
+                    return
+                run = self._inbox.pop(0)
+            self._execute(run)
+
+    def _execute(self, run: Running) -> None:
+        run.started_at = self._clock.now()
+        outcome, error = _perform(run, self._context(run))
+        report = _report(run, outcome, error, self._clock.now())
+        with self._lock:
+            del self._running[run.job]
+            first, run.reported = not run.reported, True
+            self._changed.notify_all()
+        if first:
+            self._on_end(run.job, report)
+        else:
+            log.warning("%s has come back at last; its outcome was already recorded", run.job)
+
+    def _context(self, run: Running) -> JobContext:
+        journal = {"JOB": run.job, "RUN_ID": str(run.claimed.tick_id)}
+        adapter = logging.LoggerAdapter(logging.getLogger(f"jobs.{run.job}"), {"journal": journal})
+        return JobContext(self._clock, adapter, run.stop, run.claimed.entry.due_at)
+
+    def _tell(self, run: Running, reason: StopReason, now: float) -> None:
+        if run.told_to_stop is None:
+            run.told_to_stop = now
+            run.stop.set(reason)
+
+    def _abandon(self, run: Running) -> None:
+        elapsed = self._clock.monotonic() - run.submitted
+        log.error("%s ignored its stop token and is abandoned after %.1f s", run.job, elapsed)
+        self._on_end(
+            run.job,
+            RunReport(
+                run.claimed.tick_id,
+                run.started_at,
+                self._clock.now(),
+                _cut_off(run.stop.reason),
+                reason=f"{_WHY[run.stop.reason]}; it ignored its stop token and still occupies its thread",
+            ),
+        )
+        with self._lock:
+            self._changed.notify_all()
+
+
+def _perform(run: Running, context: JobContext) -> tuple[Outcome, BaseException | None]:
+    """Call the job; the one place where anything that it raises is caught."""
+    try:
+        outcome = run.work(context)
+        if not isinstance(outcome, Outcome):
+            raise TypeError(f"run() returned {type(outcome).__name__}, not an Outcome")
+    except StoppedError:
+        return Outcome(_cut_off(run.stop.reason), reason=_WHY[run.stop.reason]), None
+    except BaseException as error:  # noqa: BLE001 - a SystemExit, too, must end in a recorded outcome
+        # An error after the stop was asked for is most likely its effect: the work was cut off, it did not fail.
+        kind = _cut_off(run.stop.reason) if run.stop.is_set() else OutcomeKind.FAILED
+        return Outcome(kind, reason=_WHY[run.stop.reason]), error
+    if run.stop.reason is StopReason.TIMEOUT:
+        return Outcome(OutcomeKind.TIMED_OUT, outcome.counters, _WHY[StopReason.TIMEOUT]), None
+    return outcome, None
+
+
+def _report(run: Running, outcome: Outcome, error: BaseException | None, now: datetime) -> RunReport:
+    return RunReport(
+        tick_id=run.claimed.tick_id,
+        started_at=run.started_at,
+        finished_at=now,
+        outcome=outcome.kind,
+        counters=outcome.counters,
+        reason=outcome.reason,
+        again_at=now + outcome.again_in if outcome.again_in else None,
+        error=None if error is None else redact(f"{type(error).__name__}: {error}")[:_MOST_ERROR_CHARACTERS],
+        traceback=None
+        if error is None
+        else redact("".join(traceback.format_exception(error)))[-_MOST_TRACEBACK_CHARACTERS:],
+    )
+
+
+_WHY = {
+    None: None,
+    StopReason.TIMEOUT: "it took longer than its timeout",
+    StopReason.SHUTDOWN: "the daemon was stopping",
+}
+
+
+def _cut_off(reason: StopReason | None) -> OutcomeKind:
+    return OutcomeKind.TIMED_OUT if reason is StopReason.TIMEOUT else OutcomeKind.INTERRUPTED
