@@ -9,7 +9,9 @@ Driver errors never travel up raw: they carry the URL, the statement and its par
 one sentence that says what an administrator can do.
 """
 
-from collections.abc import Iterator
+import sqlite3
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -36,6 +38,8 @@ class StoreOptions:
     ssl_verify: bool = True
     """With `ssl`: also check the server's certificate against the system's authorities."""
     busy_timeout_ms: int = BUSY_TIMEOUT_MS
+    foreign_keys: bool = True
+    """SQLite: off only while a migration rebuilds a table; dropping the old one would empty those that refer to it."""
 
     def __repr__(self) -> str:
         return f"StoreOptions({self.url.render_as_string(hide_password=True)})"
@@ -124,7 +128,7 @@ def _engine(options: StoreOptions) -> Engine:
             # autocommit mode of the driver: BEGIN is ours (see _begin)
             connect_args={"timeout": options.busy_timeout_ms / 1000, "isolation_level": None},
         )
-        event.listen(engine, "connect", _set_pragmas)
+        event.listen(engine, "connect", _pragmas(options))
         event.listen(engine, "begin", _begin)
         return engine
     arguments: dict[str, Any] = {"connect_timeout": 5, "application_name": "roundsman"}
@@ -137,9 +141,26 @@ def _engine(options: StoreOptions) -> Engine:
     )
 
 
-def _set_pragmas(connection: Any, _record: ConnectionPoolEntry) -> None:
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
-        connection.execute(f"PRAGMA {pragma}")
+def _pragmas(options: StoreOptions) -> Callable[[Any, ConnectionPoolEntry], None]:
+    def set_pragmas(connection: Any, _record: ConnectionPoolEntry) -> None:
+        _switch_to_wal(connection, options.busy_timeout_ms / 1000)
+        connection.execute("PRAGMA synchronous=FULL")
+        connection.execute(f"PRAGMA foreign_keys={'ON' if options.foreign_keys else 'OFF'}")
+
+    return set_pragmas
+
+
+def _switch_to_wal(connection: Any, patience_s: float) -> None:
+    """Two processes that open a new file at once: one of them is told "locked" without the busy timeout's wait."""
+    give_up_at = time.monotonic() + patience_s
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error) or time.monotonic() >= give_up_at:
+                raise
+            time.sleep(0.005)
 
 
 def _begin(connection: Connection) -> None:
