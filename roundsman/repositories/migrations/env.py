@@ -1,0 +1,35 @@
+"""Run by Alembic for every command: work on the caller's connection, inside the caller's transaction."""
+
+from typing import Any, Literal
+
+from alembic import context
+from alembic.autogenerate.api import AutogenContext
+
+from roundsman.repositories import tables
+from roundsman.repositories.schema import VERSION_TABLE
+
+
+def _own_type(kind: str, value: Any, autogen: AutogenContext) -> str | Literal[False]:
+    """Write the column types of `tables.py` by their names there."""
+    if kind != "type":
+        return False
+    for name in ("Json", "BigId"):
+        if value is getattr(tables, name):
+            autogen.imports.add(f"from roundsman.repositories.tables import {name}")
+            return name
+    if isinstance(value, tables.UtcTime):
+        autogen.imports.add("from roundsman.repositories.tables import UtcTime")
+        return "UtcTime()"
+    return False
+
+
+context.configure(
+    connection=context.config.attributes["connection"],
+    target_metadata=tables.metadata,
+    version_table=VERSION_TABLE,
+    render_item=_own_type,
+    render_as_batch=True,  # SQLite alters little; Alembic then rebuilds the table
+    transactional_ddl=True,  # Alembic's default for SQLite is an old driver's limit; our BEGIN is explicit
+)
+with context.begin_transaction():
+    context.run_migrations()

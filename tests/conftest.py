@@ -1,0 +1,143 @@
+"""What all tests share: a clean environment, the clock, the stores over both databases, and the policy on skips.
+
+A missing server skips a test on a developer's machine, with its reason in the summary. In CI (the variable `CI` is
+set) every skip is a failure: a suite that silently stopped testing PostgreSQL or systemd would look green.
+"""
+
+import os
+
+_OURS = (
+    "ROUNDSMAN_", "CONVERSATION_", "ALERT_", "SLACK_", "TELEGRAM_", "SMTP_", "PANCAKE_", "JOB_", "DB_", "PG",
+    "WORKER_", "SQS_", "REDIS_", "MONGO_", "LLM_", "GEMINI_", "BEDROCK_", "AWS_", "MCP_",
+)  # fmt: skip
+_OURS_ALONE = (
+    "APP_ENV", "NODE_ENV", "DATABASE_URL", "LOG_LEVEL", "PORT", "QUEUE_TYPE", "MAX_RETRY", "CONFIDENCE_THRESHOLD",
+    "MAX_CONCURRENT_WORKERS", "STATE_DIRECTORY", "CREDENTIALS_DIRECTORY", "NOTIFY_SOCKET", "WATCHDOG_USEC",
+    "WATCHDOG_PID", "INVOCATION_ID", "JOURNAL_STREAM",
+)  # fmt: skip
+for _name in list(os.environ):  # before anything of ours is imported
+    if _name.startswith(_OURS) or _name in _OURS_ALONE:
+        del os.environ[_name]
+for _name in ("NO_PROXY", "no_proxy"):  # the fakes of Slack and Telegram listen on loopback
+    os.environ[_name] = "localhost,127.0.0.1,::1"
+
+from collections.abc import Generator, Iterator  # noqa: E402  the environment is scrubbed first
+from contextlib import closing  # noqa: E402
+from datetime import UTC, datetime  # noqa: E402
+from pathlib import Path  # noqa: E402
+from typing import Any, TypeVar  # noqa: E402
+
+import pytest  # noqa: E402
+from hypothesis import HealthCheck, settings  # noqa: E402
+from servers import (  # noqa: E402
+    TEMPLATE,
+    PostgresServer,
+    ServerMissingError,
+    make_folder,
+    remove_folder,
+    shared_postgres,
+)
+from sqlalchemy.engine import URL  # noqa: E402
+
+from roundsman.clock import ManualClock  # noqa: E402
+from roundsman.repositories.engine import Store, StoreOptions  # noqa: E402
+from roundsman.repositories.schema import ensure_schema  # noqa: E402
+
+IN_CI = os.environ.get("CI", "").lower() not in ("", "0", "false")
+
+settings.register_profile("ci", max_examples=300, deadline=None, print_blob=True)
+settings.register_profile(
+    "local", max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)  # other work on the machine is no fault of the test
+settings.load_profile("ci" if IN_CI else "local")
+
+
+# --- skips ---
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    return _failed_if_skipped_in_ci((yield))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    return _failed_if_skipped_in_ci((yield))
+
+
+_Report = TypeVar("_Report", pytest.TestReport, pytest.CollectReport)
+
+
+def _failed_if_skipped_in_ci(report: _Report) -> _Report:
+    if IN_CI and report.skipped and not hasattr(report, "wasxfail"):
+        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr
+        report.outcome = "failed"
+        report.longrepr = f"Skipped where nothing may be skipped (CI is set): {reason}"
+    return report
+
+
+# --- servers ---
+
+_folder = pytest.StashKey[Path]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    told: dict[str, Any] = getattr(config, "workerinput", {})
+    config.stash[_folder] = Path(told["servers"]) if told else make_folder()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Called by xdist in the controller for each worker."""
+    node.workerinput["servers"] = str(node.config.stash[_folder])
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if not hasattr(config, "workerinput") and _folder in config.stash:
+        remove_folder(config.stash[_folder])
+
+
+@pytest.fixture(scope="session")
+def postgres_server(pytestconfig: pytest.Config) -> PostgresServer:
+    """The run's PostgreSQL, shared by all tests: leave its other databases alone, and do not stop it."""
+    try:
+        return shared_postgres(pytestconfig.stash[_folder])
+    except ServerMissingError as error:
+        pytest.skip(str(error))
+
+
+@pytest.fixture
+def postgres_url(postgres_server: PostgresServer) -> Iterator[URL]:
+    """An empty PostgreSQL database of the test's own."""
+    with postgres_server.database() as url:
+        yield url
+
+
+# --- parts ---
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    return ManualClock(datetime(2026, 3, 3, 4, 0, tzinfo=UTC))
+
+
+@pytest.fixture
+def sqlite_store(tmp_path: Path) -> Iterator[Store]:
+    """A SQLite store with the schema, in `tmp_path/roundsman.db`."""
+    with closing(Store(StoreOptions(URL.create("sqlite", database=str(tmp_path / "roundsman.db"))))) as store:
+        ensure_schema(store, backups=tmp_path / "backups", clock=ManualClock(datetime(2026, 3, 3, 4, 0, tzinfo=UTC)))
+        yield store
+
+
+@pytest.fixture
+def postgres_store(postgres_server: PostgresServer) -> Iterator[Store]:
+    """A PostgreSQL store with the schema, copied from the run's template."""
+    with postgres_server.database(template=TEMPLATE) as url, closing(Store(StoreOptions(url))) as store:
+        yield store
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+def store(request: pytest.FixtureRequest) -> Store:
+    """A store with the schema; the test runs once over each database."""
+    chosen: Store = request.getfixturevalue(f"{request.param}_store")
+    return chosen
