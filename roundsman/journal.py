@@ -78,7 +78,6 @@ class Journal:
         self._path = str(path)
         self._lock = threading.RLock()
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        self._socket.settimeout(PATIENCE.total_seconds())
         self._sulk_until = float("-inf")
 
     def send(self, fields: Mapping[str, str]) -> Sent:
@@ -86,8 +85,10 @@ class Journal:
         entry = encode(fields)
         with self._lock:
             sulking = time.monotonic() < self._sulk_until
+            # not MSG_DONTWAIT: a socket object with a timeout waits for its timeout all the same
+            self._socket.settimeout(0 if sulking else PATIENCE.total_seconds())
             try:
-                self._send(entry, socket.MSG_DONTWAIT if sulking else 0)
+                self._send(entry)
             except (TimeoutError, BlockingIOError):
                 if not sulking:
                     self._sulk_until = time.monotonic() + SULK.total_seconds()
@@ -100,23 +101,23 @@ class Journal:
     def close(self) -> None:
         self._socket.close()
 
-    def _send(self, entry: bytes, flags: int) -> None:
+    def _send(self, entry: bytes) -> None:
         try:
-            self._socket.sendmsg([entry], [], flags, self._path)
+            self._socket.sendto(entry, self._path)
         except OSError as error:
             # ENOBUFS means the same as EMSGSIZE here: the kernel has no buffer of that size
             if error.errno not in (errno.EMSGSIZE, errno.ENOBUFS):
                 raise
-            self._send_as_file(entry, flags)
+            self._send_as_file(entry)
 
-    def _send_as_file(self, entry: bytes, flags: int) -> None:
+    def _send_as_file(self, entry: bytes) -> None:
         with os.fdopen(os.memfd_create("roundsman-log", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING), "wb") as file:
             file.write(entry)
             file.flush()
             # journald refuses a memory file that could still change under it
             fcntl.fcntl(file.fileno(), fcntl.F_ADD_SEALS, _SEALS)
             descriptors = array.array("i", [file.fileno()])
-            self._socket.sendmsg([], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, descriptors)], flags, self._path)
+            self._socket.sendmsg([], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, descriptors)], 0, self._path)
 
 
 def _cut(value: bytes) -> bytes:

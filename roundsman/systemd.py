@@ -9,6 +9,7 @@ Without NOTIFY_SOCKET all of this does nothing and the package is not even impor
 """
 
 import os
+import socket
 import threading
 import time
 from datetime import timedelta
@@ -21,6 +22,8 @@ LONGEST_STATUS = 400
 
 
 class _Sender(Protocol):
+    socket: socket.socket | None
+
     def notify(self, state: str) -> None: ...
 
 
@@ -63,12 +66,18 @@ class Notifier:
         """A sign of life. Send it only when work truly progresses."""
         self._tell("WATCHDOG=1")
 
-    def _tell(self, *lines: str) -> None:
-        if self._sender is None:
-            return
+    def close(self) -> None:
+        """Let go of the socket; whatever is told later is dropped."""
         with self._lock:
-            # the package encodes as Latin-1, so UTF-8 is handed to it byte by byte
-            self._sender.notify("\n".join(lines).encode("utf-8", "replace").decode("latin-1"))
+            if self._sender is not None and self._sender.socket is not None:
+                self._sender.socket.close()
+            self._sender = None
+
+    def _tell(self, *lines: str) -> None:
+        with self._lock:
+            if self._sender is not None:
+                # the package encodes as Latin-1, so UTF-8 is handed to it byte by byte
+                self._sender.notify("\n".join(lines).encode("utf-8", "replace").decode("latin-1"))
 
 
 def watchdog_interval() -> timedelta | None:
@@ -90,10 +99,10 @@ def _connect() -> _Sender | None:
         return None
     from sdnotify import SystemdNotifier
 
-    notifier = SystemdNotifier()
-    if notifier.socket is not None:
-        notifier.socket.settimeout(PATIENCE.total_seconds())
-    return notifier  # type: ignore[no-any-return]  # the package has no types
+    sender: _Sender = SystemdNotifier()
+    if sender.socket is not None:
+        sender.socket.settimeout(PATIENCE.total_seconds())
+    return sender
 
 
 def _status(text: str) -> str:
