@@ -1,0 +1,14 @@
+"""Entry point: hands the product's jobs to the machinery's command line. `roundsman` and `python daemon.py` are the
+same program."""
+
+from jobs import JOBS
+from roundsman.cli import main as command_line
+
+
+def main() -> None:
+    """The `roundsman` command."""
+    command_line(JOBS)
+
+
+if __name__ == "__main__":
+    main()

@@ -42,3 +42,8 @@ class Session:
         """The store, with its schema ensured. Raises StoreError."""
         store: Store = self.app.store
         return store
+
+    def close(self) -> None:
+        """Let go of what was opened."""
+        if "app" in self.__dict__:
+            self.app.close()

@@ -186,6 +186,10 @@ class TickRepository:
             query = query.where(ticks.c.state.in_([state.value for state in _RUNS]))
         return [_record(row) for row in connection.execute(query)]
 
+    def find(self, connection: Connection, tick_id: int) -> TickRecord:
+        """One row. Raises NoResultFound."""
+        return _record(connection.execute(select(ticks).where(ticks.c.id == tick_id)).one())
+
     def running(self, connection: Connection) -> list[TickRecord]:
         """Runs that have not ended, by any daemon."""
         query = select(ticks).where(ticks.c.outcome.is_(None), ticks.c.owner.is_not(None)).order_by(ticks.c.id)

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from roundsman.clock import Clock
-from roundsman.logs import redact
+from roundsman.logs import bind, redact
 from roundsman.scheduling.job import JobContext, Outcome, OutcomeKind, StoppedError, StopReason, StopToken
 from roundsman.scheduling.ledger import Claimed, RunReport
 
@@ -171,9 +171,8 @@ class Executor:
             log.warning("%s has come back at last; its outcome was already recorded", run.job)
 
     def _context(self, run: Running) -> JobContext:
-        journal = {"JOB": run.job, "RUN_ID": str(run.claimed.tick_id)}
-        adapter = logging.LoggerAdapter(logging.getLogger(f"jobs.{run.job}"), {"journal": journal})
-        return JobContext(self._clock, adapter, run.stop, run.claimed.entry.due_at)
+        bound = bind(logging.getLogger(f"jobs.{run.job}"), JOB=run.job, RUN_ID=run.claimed.tick_id)
+        return JobContext(self._clock, bound, run.stop, run.claimed.entry.due_at)
 
     def _tell(self, run: Running, reason: StopReason, now: float) -> None:
         if run.told_to_stop is None:

@@ -1,0 +1,89 @@
+"""All parts, joined once from the settings. Nothing here runs yet: `Daemon` starts them, commands just use them."""
+
+import logging
+import sys
+from collections.abc import Sequence
+from functools import cached_property
+
+from config import Settings
+from roundsman.alerts.book import AlertBook
+from roundsman.alerts.channels import build_channels
+from roundsman.alerts.channels.base import Channel
+from roundsman.alerts.sender import Sender
+from roundsman.app.parts import Parts
+from roundsman.app.settings import registry_of, waiting_policy
+from roundsman.clock import Clock
+from roundsman.owner import Owner
+from roundsman.repositories.engine import Store
+from roundsman.repositories.place import store_options
+from roundsman.repositories.schema import ensure_schema
+from roundsman.repositories.ticks import TickRepository
+from roundsman.scheduling.executor import Work
+from roundsman.scheduling.isolation import IsolatedWork
+from roundsman.scheduling.job import Job
+from roundsman.scheduling.registry import JobFacts
+
+log = logging.getLogger(__name__)
+
+
+class App:
+    """The parts of one process. Opening the store ensures its schema (raises StoreError)."""
+
+    def __init__(self, settings: Settings, jobs: Sequence[type[Job]], clock: Clock) -> None:
+        self.settings = settings
+        self.jobs = tuple(jobs)
+        self.clock = clock
+        self.owner = Owner.this_process()
+        self.registry = registry_of(settings, self.jobs)
+
+    @cached_property
+    def store(self) -> Store:
+        store = Store(store_options(self.settings.store))
+        ensure_schema(store, backups=self.settings.state_dir / "backups", log=log)
+        return store
+
+    @cached_property
+    def ticks(self) -> TickRepository:
+        return TickRepository(self.store, self.owner)
+
+    @cached_property
+    def channels(self) -> tuple[Channel, ...]:
+        return channels_of(self.settings)
+
+    @cached_property
+    def sender(self) -> Sender:
+        return Sender(self.store, self.clock, self.owner, self.channels, language=self.settings.alerts.language)
+
+    @cached_property
+    def book(self) -> AlertBook:
+        names = [channel.name for channel in self.channels]
+        return AlertBook(self.store, self.clock, names, lambda: self.sender.wake())
+
+    def works(self) -> dict[str, tuple[JobFacts, Work]]:
+        """Every enabled job, built with its parts. Raises ConfigurationError."""
+        return {facts.name: (facts, self.work(facts)) for facts in self.registry.enabled}
+
+    def parts(self) -> Parts:
+        """What jobs can ask for in their constructors."""
+        return Parts([self.store, self.clock, self.book, self.ticks, waiting_policy(self.settings)])
+
+    def reconfigure(self, settings: Settings) -> None:
+        """Take other settings for all that can change while it runs. Raises ConfigurationError, changing nothing."""
+        registry = registry_of(settings, self.jobs)
+        channels = channels_of(settings)
+        self.settings, self.registry, self.channels = settings, registry, channels
+        self.sender.replace(channels, language=settings.alerts.language)
+        self.book.replace([channel.name for channel in channels])
+
+    def close(self) -> None:
+        """Let the store go, if it was opened."""
+        if "store" in self.__dict__:
+            self.store.close()
+
+    def work(self, facts: JobFacts) -> Work:
+        """What the executor calls for one job. Raises ConfigurationError."""
+        job = self.parts().build(facts.job)
+        if facts.isolate:
+            command = (sys.executable, sys.argv[0], "jobs", "isolated")
+            return IsolatedWork(facts.name, command, facts.memory_limit_mib)
+        return job.run

@@ -1,0 +1,93 @@
+"""The daemon: the app's parts as services under one lifecycle."""
+
+import logging
+import os
+from collections.abc import Sequence
+from datetime import timedelta
+from pathlib import Path
+
+from config import differences
+from roundsman import logs
+from roundsman.app.composition import App
+from roundsman.app.services import Heartbeat, Scheduling
+from roundsman.app.settings import read_settings
+from roundsman.clock import iso
+from roundsman.lifecycle import Lifecycle, Service, SignalInbox
+from roundsman.systemd import Notifier
+
+log = logging.getLogger(__name__)
+
+
+class Daemon:
+    """One process from start to exit code."""
+
+    def __init__(self, app: App, notifier: Notifier) -> None:
+        self._app = app
+        self._notifier = notifier
+        self._scheduling = Scheduling(app.clock, app.ticks)
+        self._services: Sequence[Service] = (
+            Heartbeat(app.store, app.clock, app.owner, self.status),
+            app.sender,
+            self._scheduling,
+        )
+
+    def run(self) -> int:
+        """Serve until a signal; returns the exit code. Raises RoundsmanError when it cannot start."""
+        lifecycle = Lifecycle(
+            self._app.clock,
+            self._notifier,
+            self._services,
+            work=self,
+            reload=self.reload,
+            deadline=self._app.settings.shutdown_deadline,
+        )
+        with SignalInbox() as signals:
+            self._scheduling.assign(self._app.works(), at_start=True)
+            return lifecycle.run(signals)
+
+    def reload(self) -> None:
+        """Read the settings again and take over what can change. Raises RoundsmanError; then nothing changed."""
+        before = self._app.settings
+        settings = read_settings(os.environ, Path.cwd())
+        changes = differences(before, settings)
+        self._app.reconfigure(settings)
+        self._scheduling.assign(self._app.works(), at_start=False)
+        logs.setup(settings.log_level, settings.secrets())
+        if not changes:
+            log.info("Settings read again: no difference")
+        for change in changes:
+            log.info("Settings: %s", change)
+
+    # --- what the lifecycle asks ---
+
+    def halt(self) -> None:
+        self._scheduling.halt()
+
+    def wait_idle(self, seconds: float) -> bool:
+        return self._scheduling.wait_idle(seconds)
+
+    def cancel(self) -> None:
+        self._scheduling.cancel()
+
+    def give_up(self) -> list[str]:
+        return self._scheduling.give_up()
+
+    def clock_jumped(self, by: timedelta) -> None:
+        log.warning("The clock jumped by %+.1f s, or the process stood still", by.total_seconds())
+        self._scheduling.clock_jumped(by)
+
+    def awaited(self) -> str:
+        return ", ".join(
+            f"{job} ({elapsed.total_seconds():.0f} s)" for job, elapsed in self._scheduling.executor.running().items()
+        )
+
+    def status(self) -> str:
+        """`3 jobs, running: report (12 s), next: conversation_monitor at 04:12:30Z`."""
+        now = self._app.clock.now()
+        enabled = self._app.registry.enabled
+        text = f"{len(enabled)} job{'' if len(enabled) == 1 else 's'}, running: {self.awaited() or 'none'}"
+        coming = [(due, facts.name) for facts in enabled if (due := facts.trigger.next_after(now)) is not None]
+        if coming:
+            due, name = min(coming)
+            text += f", next: {name} at {iso(due.replace(microsecond=0))}"
+        return text

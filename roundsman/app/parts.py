@@ -1,0 +1,44 @@
+"""Jobs are built with the parts they name: each constructor argument is found by its type.
+
+So a new job needs no change here: it names what it wants. What is not on offer is a fault at start, in words.
+"""
+
+import inspect
+import typing
+from collections.abc import Iterable
+from typing import Any
+
+from roundsman.errors import ConfigurationError
+from roundsman.scheduling.job import Job
+
+
+class Parts:
+    """The shared parts of one daemon, one of each type."""
+
+    def __init__(self, parts: Iterable[object]) -> None:
+        self._parts = {type(part): part for part in parts}
+
+    def build(self, job: type[Job]) -> Job:
+        """An instance of the job. Raises ConfigurationError for an argument that no part fits."""
+        arguments: dict[str, Any] = {}
+        faults = []
+        constructor = typing.cast("Any", job).__init__
+        hints = typing.get_type_hints(constructor) if inspect.isfunction(constructor) else {}
+        for name, parameter in inspect.signature(job).parameters.items():
+            wanted = hints.get(name)
+            fitting = [part for kind, part in self._parts.items() if _fits(kind, wanted)]
+            if fitting:
+                arguments[name] = fitting[0]
+            elif parameter.default is inspect.Parameter.empty:
+                offered = ", ".join(sorted(kind.__name__ for kind in self._parts))
+                faults.append(
+                    f"{job.__module__}.{job.__qualname__}: its argument {name!r} asks for"
+                    f" {getattr(wanted, '__name__', wanted)!r}; on offer are {offered}."
+                )
+        if faults:
+            raise ConfigurationError(faults)
+        return job(**arguments)
+
+
+def _fits(kind: type, wanted: object) -> bool:
+    return isinstance(wanted, type) and not getattr(wanted, "_is_protocol", False) and issubclass(kind, wanted)

@@ -1,0 +1,119 @@
+"""The services that only the composition knows: the heartbeat in the store, and the scheduling of jobs."""
+
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+
+from roundsman import __version__
+from roundsman.clock import Clock
+from roundsman.errors import StoreError
+from roundsman.owner import Owner
+from roundsman.repositories.daemons import DaemonRecord, DaemonRepository
+from roundsman.repositories.engine import Store
+from roundsman.scheduling.dispatcher import Dispatcher
+from roundsman.scheduling.executor import Executor, Work
+from roundsman.scheduling.job import StopReason
+from roundsman.scheduling.ledger import Ledger
+from roundsman.scheduling.registry import JobFacts
+from roundsman.scheduling.scheduler import Scheduler
+
+PROBE_SECONDS = 2.0
+"""A thread that does not answer within this time makes no progress."""
+
+Jobs = Mapping[str, tuple[JobFacts, Work]]
+
+
+class Heartbeat:
+    """Service: this daemon's row in the store. Its heartbeat is written at every round, as the proof that the store
+    takes writes."""
+
+    name = "store"
+
+    def __init__(self, store: Store, clock: Clock, owner: Owner, status: Callable[[], str]) -> None:
+        self._store = store
+        self._clock = clock
+        self._owner = owner
+        self._status = status
+        self._daemons = DaemonRepository()
+        self._started_at = clock.now()
+
+    def start(self) -> None:
+        with self._store.write() as connection:
+            self._daemons.sweep(connection, self._clock.now())
+            self._daemons.beat(connection, self._record())
+
+    def stop(self) -> None:
+        try:
+            with self._store.write() as connection:
+                self._daemons.leave(connection, self._owner)
+        except StoreError:
+            return  # a stale row is swept at the next start
+
+    def ill(self) -> str | None:
+        try:
+            with self._store.write() as connection:
+                self._daemons.beat(connection, self._record())
+        except StoreError as error:
+            return str(error)
+        return None
+
+    def _record(self) -> DaemonRecord:
+        now = self._clock.now()
+        owner = self._owner
+        return DaemonRecord(str(owner), owner.host, owner.pid, __version__, self._started_at, now, self._status())
+
+
+class Scheduling:
+    """Service: alarms, dispatch and runs, which only make sense together."""
+
+    name = "scheduling"
+
+    def __init__(self, clock: Clock, ledger: Ledger) -> None:
+        self._clock = clock
+        self.executor = Executor(clock, lambda job, report: self.dispatcher.ended(job, report))
+        self.dispatcher = Dispatcher(clock, ledger, self.executor)
+        self._scheduler = Scheduler(self.dispatcher.ring)
+        self._jobs: Jobs = {}
+
+    def assign(self, jobs: Jobs, *, at_start: bool) -> None:
+        """Set the jobs. Raises StoreError."""
+        self._jobs = jobs
+        self.dispatcher.assign(jobs, self._scheduler, at_start=at_start)
+        self._scheduler.schedule(facts for facts, _ in jobs.values())
+
+    def start(self) -> None:
+        self.dispatcher.start()
+        self._scheduler.start()
+        if not self._scheduler.probe(PROBE_SECONDS) or not self.dispatcher.probe(PROBE_SECONDS):
+            raise StoreError(f"The scheduler did not begin to work: {self.dispatcher.store_fault or 'no answer'}")
+
+    def stop(self) -> None:
+        self._scheduler.stop()
+        self.dispatcher.stop()
+
+    def ill(self) -> str | None:
+        if not self._scheduler.probe(PROBE_SECONDS):
+            return "the scheduler's loop does not turn"
+        if not self.dispatcher.probe(PROBE_SECONDS):
+            return self.dispatcher.store_fault or "the dispatcher does not answer"
+        return None
+
+    # --- stopping ---
+
+    def halt(self) -> None:
+        self._scheduler.stop()
+        self.dispatcher.halt()
+
+    def wait_idle(self, seconds: float) -> bool:
+        return self.executor.wait_idle(seconds)
+
+    def cancel(self) -> None:
+        self.executor.stop_all(StopReason.SHUTDOWN)
+
+    def give_up(self) -> list[str]:
+        return self.executor.abandon_all()
+
+    def clock_jumped(self, by: timedelta) -> None:
+        if by < timedelta(0):
+            self.dispatcher.forget_the_future()
+            self._scheduler.schedule(facts for facts, _ in self._jobs.values())
+        self._scheduler.wake()

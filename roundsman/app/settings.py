@@ -1,0 +1,29 @@
+"""Settings on their way in: read, logged through the redaction, and turned into the machinery's plain values."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from config import Settings, SettingsError, load
+from roundsman.conversations.policy import AnsweringClock, WaitingPolicy
+from roundsman.errors import ConfigurationError
+from roundsman.scheduling.job import Job
+from roundsman.scheduling.registry import Registry, register
+
+
+def read_settings(environ: Mapping[str, str], directory: Path) -> Settings:
+    """Read the settings. Raises ConfigurationError with one sentence for each fault."""
+    try:
+        return load(environ, directory)
+    except SettingsError as error:
+        raise ConfigurationError(error.faults) from None
+
+
+def registry_of(settings: Settings, jobs: Sequence[type[Job]]) -> Registry:
+    """The jobs with the facts in force. Raises ConfigurationError."""
+    return register(jobs, settings.jobs, settings.time_zone)
+
+
+def waiting_policy(settings: Settings) -> WaitingPolicy:
+    """When a conversation is late."""
+    chosen = settings.conversation
+    return WaitingPolicy(AnsweringClock(chosen.clock), chosen.threshold, chosen.comments)

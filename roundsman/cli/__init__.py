@@ -1,0 +1,44 @@
+"""The command line: `roundsman COMMAND`, one file a command group.
+
+Faults that people can mend come out as one sentence on stderr with the exit code that the error carries (see
+`roundsman.errors`). Everything else keeps its traceback: it is a bug, and hiding it would not help anybody.
+"""
+
+import os
+import sys
+from collections.abc import Sequence
+
+from roundsman.cli.output import complain
+from roundsman.errors import EXIT_FAILED, ConfigurationError, RoundsmanError
+from roundsman.scheduling.job import Job
+
+
+def main(jobs: Sequence[type[Job]], arguments: Sequence[str] | None = None) -> None:
+    """Run one command with the product's jobs, and exit."""
+    from roundsman.cli.commands import build
+    from roundsman.cli.session import Session
+
+    session = Session(jobs)
+    status = EXIT_FAILED
+    try:
+        status = build()(args=arguments, prog_name="roundsman", obj=session, standalone_mode=True)
+    except SystemExit as end:
+        status = end.code if isinstance(end.code, int) else EXIT_FAILED
+    except ConfigurationError as error:
+        for fault in error.faults:
+            complain(fault)
+        status = error.exit_code
+    except RoundsmanError as error:
+        complain(str(error))
+        status = error.exit_code
+    except BrokenPipeError:
+        # `roundsman ... | head`: the reader has seen enough. Python would complain again when it flushes at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        status = 0
+    finally:
+        session.close()
+    sys.stdout.flush()
+    sys.exit(status)
+
+
+

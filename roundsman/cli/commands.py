@@ -1,0 +1,54 @@
+"""All commands in one tree. Each group's file is imported only when a command of it is called: `roundsman run` must
+not pay for the import of every other command."""
+
+import importlib
+from collections.abc import Mapping
+from typing import Any
+
+import typer
+from typer.core import TyperGroup
+
+GROUPS: Mapping[str, tuple[str, str]] = {
+    "run": ("roundsman.cli.run", "Run the daemon in the foreground (systemd does the rest)."),
+    "demo": ("roundsman.cli.demo", "Show the whole flow in a few seconds, in a throw-away store."),
+    "check-config": ("roundsman.cli.check", "Check the settings; each fault in one sentence."),
+    "status": ("roundsman.cli.status", "What runs, what is due next, what is late, what is wrong."),
+    "jobs": ("roundsman.cli.jobs", "List, run, pause and resume jobs; their next times and history."),
+    "conversations": ("roundsman.cli.conversations", "Import conversations; list who waits."),
+    "alerts": ("roundsman.cli.alerts", "List alerts; test a channel."),
+    "db": ("roundsman.cli.db", "Upgrade and back up the store."),
+}
+"""Name to (module with a Typer `app`, one line of help)."""
+
+
+class _LazyGroup(TyperGroup):
+    """Loads a command's module when the command is asked for; `--help` lists from the table above."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        return list(GROUPS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        if cmd_name not in GROUPS:
+            return None
+        module, help_line = GROUPS[cmd_name]
+        command = typer.main.get_command(importlib.import_module(module).app)
+        command.name, command.help, command.short_help = cmd_name, help_line, help_line
+        return command
+
+
+def build() -> Any:
+    """The root command, callable with click's arguments."""
+    root = typer.Typer(
+        cls=_LazyGroup,
+        add_completion=False,
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,
+        rich_markup_mode=None,
+        help="Roundsman walks his round: scheduled jobs, unanswered customers, one alert each, in time.",
+    )
+
+    @root.callback()
+    def _root() -> None:
+        """Options of the program itself would stand here."""
+
+    return typer.main.get_command(root)

@@ -1,0 +1,41 @@
+"""`roundsman run`: the daemon in the foreground."""
+
+import logging
+import os
+import sys
+
+import typer
+
+from roundsman import __version__, logs
+from roundsman.cli.session import Session
+from roundsman.errors import RoundsmanError
+
+app = typer.Typer()
+log = logging.getLogger("roundsman")
+
+
+@app.command()
+def run(ctx: typer.Context) -> None:
+    """Run until a signal: SIGTERM or Ctrl-C stops gracefully, a second one at once, SIGHUP reads the settings again."""
+    from roundsman.app.daemon import Daemon
+    from roundsman.systemd import Notifier
+
+    session: Session = ctx.obj
+    settings = session.settings
+    logs.setup(settings.log_level, settings.secrets())
+    for note in settings.notes:
+        log.warning("%s", note)
+    log.info("Roundsman %s starts on %s", __version__, session.app.store.place)
+    notifier = Notifier()
+    try:
+        status = Daemon(session.app, notifier).run()
+    except RoundsmanError as error:
+        notifier.status(str(error))
+        raise
+    session.close()
+    logging.shutdown()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    # Not sys.exit: a job that ignored its stop token still occupies a daemon thread, and the interpreter's own
+    # shutdown under running threads may crash. All that matters is written.
+    os._exit(status)
