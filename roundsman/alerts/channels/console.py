@@ -1,0 +1,34 @@
+"""The console: alerts as lines of the daemon's own log, in a terminal or in the journal.
+
+It is the channel of a first start and the witness of every other one. In the journal each line carries JOB=,
+ALERT= and the alert's labels as fields, so `journalctl ALERT=...` finds the history of one alert.
+"""
+
+import logging
+from datetime import timedelta
+
+from roundsman.alerts.channels.base import Receipt, digest
+from roundsman.alerts.message import Message
+from roundsman.logs import fields
+from roundsman.repositories.notifications import NotificationEvent
+
+log = logging.getLogger(__name__)
+
+
+class ConsoleChannel:
+    """Writes one line per message. Never fails."""
+
+    name = "console"
+    identity = digest("console")
+    min_interval = timedelta(0)
+
+    def send(self, message: Message) -> Receipt:
+        if message.event is NotificationEvent.RESOLVED:
+            log.info("RESOLVED %s", message.plain, extra=fields(**message.fields))
+        else:
+            log.warning("ALERT %s", message.plain, extra=fields(**message.fields))
+        return Receipt("a line in the log")
+
+    def edit(self, receipt: Receipt, message: Message) -> Receipt:
+        """A line that is written stays; the news is a new line."""
+        return self.send(message)

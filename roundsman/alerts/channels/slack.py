@@ -1,0 +1,210 @@
+"""Slack, by an incoming webhook or by a bot token with a channel. The only importer of slack_sdk.
+
+A bot can edit what it wrote; a webhook cannot, so there the end of an alert is a new message.
+
+The SDK keeps building and signing requests, but we carry them: left to itself it repeats a request after a lost
+connection (a second message), follows redirects with the token in the header, and logs the webhook's URL.
+"""
+
+import json
+import logging
+import re
+import urllib.request
+from collections.abc import Mapping
+from datetime import timedelta
+from http.client import HTTPException, HTTPResponse
+from typing import Any
+
+from slack_sdk import WebClient
+from slack_sdk.errors import SlackApiError, SlackClientError
+from slack_sdk.webhook import WebhookClient, WebhookResponse
+
+from roundsman.alerts.channels.base import (
+    HTTP_TIMEOUT_S,
+    LONGEST_ANSWER_BYTES,
+    DeliveryError,
+    Fault,
+    Receipt,
+    connection_words,
+    digest,
+    retry_after,
+    scrub,
+    status_fault,
+    status_words,
+)
+from roundsman.alerts.message import Message, escaped
+from roundsman.clock import Clock
+
+API_URL = "https://slack.com/api/"
+LONGEST_BLOCK = 3000
+"""Characters of a section's text (Slack, reference of the section block)."""
+
+_FAULTS = {
+    Fault.CHANNEL: """
+        invalid_auth not_authed account_inactive token_revoked token_expired missing_scope not_allowed_token_type
+        channel_not_found not_in_channel is_archived restricted_action ekm_access_denied access_denied no_permission
+        org_login_required team_access_not_granted user_is_restricted two_factor_setup_required
+        invalid_token no_service no_service_id no_team team_disabled no_active_hooks channel_is_archived
+        action_prohibited posting_to_general_channel_denied""",
+    Fault.REJECTED: """
+        msg_too_long invalid_blocks invalid_blocks_format msg_blocks_too_long no_text invalid_payload
+        too_many_attachments cannot_parse_attachment message_not_found cant_update_message edit_window_closed""",
+    Fault.TEMPORARY: "ratelimited rate_limited",
+}
+FAULTS = {code: fault for fault, codes in _FAULTS.items() for code in codes.split()}
+"""Error codes of chat.postMessage, chat.update and webhooks. An unknown one is judged by the HTTP status."""
+NO_LONGER_EDITABLE = ("message_not_found", "cant_update_message", "edit_window_closed")
+
+_SILENT = logging.Logger("slack_sdk.silent", logging.CRITICAL + 1)
+"""The SDK logs request URLs and bodies; it gets a logger that belongs to nobody and says nothing."""
+
+
+class SlackChannel:
+    """Delivers to one Slack channel."""
+
+    def __init__(
+        self,
+        name: str,
+        clock: Clock,
+        *,
+        webhook_url: str | None = None,
+        bot_token: str | None = None,
+        channel: str | None = None,
+        api_url: str | None = None,
+        min_interval: timedelta = timedelta(seconds=1),  # Slack, "Rate limits": about one message a second a channel
+    ) -> None:
+        self.name = name
+        self.min_interval = min_interval
+        self.identity = digest("slack", webhook_url, bot_token, channel, api_url)
+        self._clock = clock
+        self._secrets = tuple(secret for secret in (webhook_url, bot_token) if secret)
+        self._bot: _Bot | None = None
+        self._hook: _Webhook | None = None
+        if bot_token and channel:
+            self._channel = channel
+            self._bot = _Bot(bot_token, api_url or API_URL, int(HTTP_TIMEOUT_S), logger=_SILENT, retry_handlers=[])
+        elif webhook_url:
+            self._secrets += tuple(part for part in webhook_url.split("/")[-3:] if len(part) > 5)
+            self._hook = _Webhook(webhook_url, int(HTTP_TIMEOUT_S), logger=_SILENT, retry_handlers=[])
+        else:
+            raise ValueError("a Slack channel needs a webhook URL, or a bot token with a channel")
+
+    def __repr__(self) -> str:
+        return f"SlackChannel({self.name!r})"
+
+    def send(self, message: Message) -> Receipt:
+        if self._hook is not None:
+            return self._send_by_hook(message)
+        return self._call("chat.postMessage", {"channel": self._channel, **_body(message)})
+
+    def edit(self, receipt: Receipt, message: Message) -> Receipt:
+        ts, channel = receipt.keys.get("ts"), receipt.keys.get("channel")
+        if self._bot is None or not ts or not channel:
+            return self.send(message)
+        try:
+            return self._call("chat.update", {"channel": channel, "ts": ts, **_body(message)})
+        except DeliveryError as error:
+            if not any(code in error.reason for code in NO_LONGER_EDITABLE):
+                raise
+        return self.send(message)
+
+    def _call(self, method: str, body: Mapping[str, Any]) -> Receipt:
+        assert self._bot is not None
+        fault: DeliveryError | None = None
+        try:
+            answer = self._bot.api_call(method, json=dict(body))
+        except SlackApiError as error:
+            answer = error.response
+            code = str(answer.get("error", ""))
+            fault = self._fault(answer.status_code, code, answer.headers)
+        except _UNREACHED as error:
+            fault = DeliveryError(Fault.TEMPORARY, f"Slack was not reached: {connection_words(error)}")
+        if fault is not None:  # raised out here, so that it carries no exception of the SDK along
+            raise fault
+        keys = {"channel": str(answer.get("channel", "")), "ts": str(answer.get("ts", ""))}
+        return Receipt(f"message {keys['ts']} in {keys['channel']}", keys)
+
+    def _send_by_hook(self, message: Message) -> Receipt:
+        assert self._hook is not None
+        fault: DeliveryError | None = None
+        try:
+            answer = self._hook.send_dict(_body(message))
+            if answer.status_code != 200 or answer.body.strip() != "ok":
+                fault = self._fault(answer.status_code, answer.body.strip(), answer.headers)
+        except _UNREACHED as error:
+            fault = DeliveryError(Fault.TEMPORARY, f"Slack was not reached: {connection_words(error)}")
+        if fault is not None:
+            raise fault
+        return Receipt("accepted by the webhook")
+
+    def _fault(self, status: int, code: str, headers: Mapping[str, str]) -> DeliveryError:
+        wait = retry_after(
+            next((value for name, value in headers.items() if name.lower() == "retry-after"), None), self._clock.now()
+        )
+        code = code if re.fullmatch(r"[a-z][a-z_]{1,60}", code) else ""
+        fault = FAULTS.get(code) or status_fault(status)
+        if status == 429 or status >= 500:
+            fault = Fault.TEMPORARY
+        said = scrub(code, self._secrets) or ("an unreadable answer" if status < 300 else "no error code")
+        return DeliveryError(fault, f"Slack answered {status_words(status)}: {said}", wait)
+
+
+def _body(message: Message) -> dict[str, Any]:
+    title = escaped(f"{message.symbol} {message.title}", _escape, LONGEST_BLOCK - 2)
+    blocks = [_section(f"*{title}*")]
+    if message.lines:
+        blocks.append(_section(escaped("\n".join(message.lines), _escape, LONGEST_BLOCK)))
+    if message.link:
+        blocks.append(_section(f"<{_escape(message.link)}|{_escape(message.link_label)}>"))
+    return {
+        "text": escaped(message.plain, _escape, LONGEST_BLOCK),
+        "blocks": blocks,
+        "unfurl_links": False,
+        "unfurl_media": False,
+    }
+
+
+def _section(text: str) -> dict[str, Any]:
+    # verbatim: a customer named example.com, or @here, becomes no link and calls nobody
+    return {"type": "section", "text": {"type": "mrkdwn", "text": text, "verbatim": True}}
+
+
+def _escape(text: str) -> str:
+    """The three characters that mean something to Slack's parser (Slack, "Formatting text": escaping)."""
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+class _EveryAnswer(urllib.request.HTTPErrorProcessor):
+    """No exception for any status, hence no redirect either: we judge the answer as it is."""
+
+    def http_response(self, request: urllib.request.Request, response: HTTPResponse) -> HTTPResponse:
+        return response
+
+    https_response = http_response
+
+
+def _post(request: urllib.request.Request) -> tuple[int, dict[str, str], str]:
+    with urllib.request.build_opener(_EveryAnswer).open(request, timeout=HTTP_TIMEOUT_S) as answer:
+        text = answer.read(LONGEST_ANSWER_BYTES).decode("utf-8", "replace")
+        return answer.status, dict(answer.headers.items()), text
+
+
+class _Bot(WebClient):
+    def _perform_urllib_http_request_internal(self, url: str, req: urllib.request.Request) -> dict[str, Any]:
+        status, headers, text = _post(req)
+        try:
+            is_object = isinstance(json.loads(text), dict)
+        except (ValueError, RecursionError):
+            is_object = False
+        # an HTML page or a list would fail inside the SDK, which would hide the status from us
+        return {"status": status, "headers": headers, "body": text if is_object else "{}"}
+
+
+class _Webhook(WebhookClient):
+    def _perform_http_request_internal(self, url: str, req: urllib.request.Request) -> WebhookResponse:
+        status, headers, text = _post(req)
+        return WebhookResponse(url=url, status_code=status, body=text, headers=headers)
+
+
+_UNREACHED = (OSError, HTTPException, SlackClientError, ValueError)
+"""URLError and timeouts are OSErrors; HTTPException: an answer that is not HTTP; ValueError: undecodable headers."""

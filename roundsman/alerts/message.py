@@ -1,0 +1,78 @@
+"""What is said about an alert, before any channel gives it a form.
+
+All of it is plain text: each channel escapes what is special to it. Names of customers come from outside, so every
+text is held to one line without control characters here, once, for all channels.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from roundsman.repositories.alerts import Severity
+from roundsman.repositories.notifications import NotificationEvent
+
+LONGEST_LINE = 500
+"""Characters of one line; no name or fact is longer, and three lines stay below every channel's limit."""
+
+
+@dataclass(frozen=True)
+class Message:
+    """One message in one language."""
+
+    title: str
+    """The whole news in one line."""
+    lines: tuple[str, ...]
+    """Further facts, a line each."""
+    severity: Severity
+    event: NotificationEvent
+    link: str | None = None
+    """Where to act on it; http or https."""
+    link_label: str = ""
+    fields: Mapping[str, str] = field(default_factory=dict)
+    """Journal fields: upper-case names."""
+
+    @property
+    def symbol(self) -> str:
+        """One character that shows at a glance how bad it is, or that it is over."""
+        return "✅" if self.event is NotificationEvent.RESOLVED else _SYMBOLS[self.severity]
+
+    @property
+    def plain(self) -> str:
+        """The title and the link in one line, for terminals and fallback texts."""
+        return f"{self.title} {self.link}" if self.link else self.title
+
+
+_SYMBOLS = {
+    Severity.CRITICAL: "🔴",
+    Severity.HIGH: "🟠",
+    Severity.MEDIUM: "🟡",
+    Severity.LOW: "🔵",
+    Severity.INFO: "ℹ️",
+}
+
+
+def one_line(value: object, longest: int = LONGEST_LINE) -> str:
+    """The text of a value on one line, without control and invisible formatting characters, cut to its length."""
+    spaced = " ".join(str(value).split())
+    clean = "".join(char for char in spaced if char.isprintable())
+    return cut(clean, longest)
+
+
+def cut(value: str, longest: int) -> str:
+    """At most `longest` characters, with an ellipsis when something is missing."""
+    return value if len(value) <= longest else value[: longest - 1].rstrip() + "…"
+
+
+def web_link(value: object) -> str | None:
+    """The value if it is a web address without blanks or control characters, else None."""
+    link = str(value) if value is not None else ""
+    is_plain = link.isprintable() and not any(char.isspace() or char in "<>|\"'" for char in link)
+    return link if is_plain and link.startswith(("https://", "http://")) and len(link) <= 2000 else None
+
+
+def escaped(value: str, escape: Callable[[str], str], longest: int) -> str:
+    """The escaped text, at most `longest` characters, cut before escaping so that no entity is cut in two."""
+    text = escape(value)
+    while len(text) > longest:
+        value = cut(value, max(len(value) - max((len(text) - longest) // 6, 1), 1))  # `&quot;` is the longest entity
+        text = escape(value)
+    return text
