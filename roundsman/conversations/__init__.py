@@ -1,0 +1,1 @@
+"""Who waits for an answer and since when: reading exports, the sender rule, the waiting clocks, the verdicts."""

@@ -1,0 +1,163 @@
+"""Bringing an export into the store: all of it in one transaction, or nothing.
+
+The file is read before the transaction begins: reading takes most of the time, and SQLite lets one writer work at
+a time, so a long import must not keep the daemon from its ledger.
+"""
+
+import io
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import TextIO
+
+from sqlalchemy import Connection
+
+from roundsman.clock import Clock, iso
+from roundsman.conversations.export import Export, read_export
+from roundsman.conversations.folkform import Collection
+from roundsman.conversations.threads import refresh_waiting
+from roundsman.conversations.waiting import FUTURE_TOLERANCE
+from roundsman.errors import BadInputError
+from roundsman.repositories.conversations import Conversation, ConversationRepository
+from roundsman.repositories.engine import Store
+from roundsman.repositories.set_aside import SetAside, SetAsideRepository
+from roundsman.repositories.versions import Changes
+
+STANDARD_INPUT = "-"
+
+
+@dataclass
+class Counts:
+    """What became of the documents of one collection; their sum is what the file held."""
+
+    new: int = 0
+    changed: int = 0
+    unchanged: int = 0
+    set_aside: int = 0
+
+
+@dataclass
+class ImportSummary:
+    """What an import did."""
+
+    file: str
+    collections: dict[str, Counts] = field(default_factory=lambda: {each.value: Counts() for each in Collection})
+    conversations_made: int = 0
+    """Conversations that only their messages told of."""
+    set_aside: list[SetAside] = field(default_factory=list)
+    """Broken documents."""
+    future: list[str] = field(default_factory=list)
+    """One sentence for each message that does not count before its time has come."""
+    ignored: dict[str, int] = field(default_factory=dict)
+    """Documents of other collections."""
+
+
+class Importer:
+    """Imports FolkForm exports."""
+
+    def __init__(self, store: Store, clock: Clock) -> None:
+        self._store = store
+        self._clock = clock
+        self._conversations = ConversationRepository()
+        self._set_aside = SetAsideRepository()
+
+    def import_file(self, file: str) -> ImportSummary:
+        """Import a file, or standard input for `-`. Raises BadInputError, StoreError; then nothing was stored."""
+        with _opened(file) as stream:
+            return self.import_stream(stream, "standard input" if file == STANDARD_INPUT else file)
+
+    def import_stream(self, stream: TextIO, name: str) -> ImportSummary:
+        """Import an open text stream; `name` is what errors call it."""
+        export = read_export(stream, name)
+        now = self._clock.now()
+        with self._store.write() as connection:
+            return self._write(connection, export, name, now)
+
+    def _write(self, connection: Connection, export: Export, name: str, now: datetime) -> ImportSummary:
+        repository = self._conversations
+        repository.lock(connection, export.conversations.keys() | export.unplaced())
+        pages = repository.put_pages(connection, list(export.pages.values()))
+        conversations = repository.put_conversations(connection, list(export.conversations.values()))
+        made = self._place_messages(connection, export)
+        messages = repository.put_messages(connection, list(export.messages.values()))
+        touched = {export.messages[each].conversation_id for each in messages.written}
+        refresh_waiting(repository, connection, touched | conversations.written, now)
+        self._keep_set_aside(connection, export, now)
+        summary = ImportSummary(name, conversations_made=made, set_aside=export.set_aside, ignored=dict(export.ignored))
+        for collection, changes in zip(Collection, (pages, conversations, messages), strict=True):
+            summary.collections[collection.value] = _counts(collection, changes, export)
+        summary.future = _future_sentences(export, now)
+        return summary
+
+    def _place_messages(self, connection: Connection, export: Export) -> int:
+        """Make the conversations that only messages tell of; set aside messages whose page nobody knows."""
+        unplaced = export.unplaced()
+        unplaced -= self._conversations.known(connection, unplaced)
+        if not unplaced:
+            return 0
+        page_ids = self._conversations.page_ids(connection) | export.pages.keys()
+        made: list[Conversation] = []
+        homeless: set[str] = set()
+        for conversation_id in unplaced:
+            conversation = export.conversation_of_mentions(conversation_id, page_ids)
+            if conversation is None:
+                homeless.add(conversation_id)
+            else:
+                made.append(conversation)
+        self._conversations.add_missing(connection, made)
+        export.turn_away(homeless)
+        return len(made)
+
+    def _keep_set_aside(self, connection: Connection, export: Export, now: datetime) -> None:
+        good = {
+            Collection.PAGES.value: export.pages.keys(),
+            Collection.CONVERSATIONS.value: export.conversations.keys(),
+            Collection.MESSAGES.value: export.messages.keys(),
+        }
+        broken = [each for each in export.set_aside if each.document_id not in good.get(each.collection, ())]
+        self._set_aside.put(connection, broken, now)
+        for collection, document_ids in good.items():
+            self._set_aside.forget(connection, collection, document_ids)
+
+
+def _counts(collection: Collection, changes: Changes, export: Export) -> Counts:
+    set_aside = sum(each.collection == collection.value for each in export.set_aside)
+    return Counts(changes.new, changes.changed, changes.unchanged + export.copies[collection], set_aside)
+
+
+def _future_sentences(export: Export, now: datetime) -> list[str]:
+    horizon = now + FUTURE_TOLERANCE
+    ahead = sorted(
+        (each for each in export.messages.values() if each.sent_at > horizon),
+        key=lambda each: (each.sent_at, each.message_id),
+    )
+    return [
+        f"{Collection.MESSAGES} {each.message_id}: messageData.inserted_at is {iso(each.sent_at)}, in the future; "
+        f"the message is stored and does not count before {iso(each.sent_at - FUTURE_TOLERANCE)}."
+        for each in ahead
+    ]
+
+
+@contextmanager
+def _opened(file: str) -> Iterator[TextIO]:
+    if file == STANDARD_INPUT:
+        yield io.TextIOWrapper(sys.stdin.buffer, encoding="utf-8-sig", newline="")
+        return
+    path = Path(file)
+    if path.is_dir():
+        raise BadInputError(f"{file} is a directory; give a file, such as samples/folkform-export.json.")
+    try:
+        stream = path.open(encoding="utf-8-sig", newline="")
+    except FileNotFoundError:
+        raise BadInputError(f"{file} does not exist; give a FolkForm export in JSON.") from None
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise BadInputError(f"{file} cannot be read: {reason}.") from None
+    with stream:
+        try:
+            yield stream
+        except OSError as error:
+            raise BadInputError(f"{file} cannot be read: {error.strerror or error}.") from None

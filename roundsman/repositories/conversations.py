@@ -1,0 +1,218 @@
+"""Pages, conversations and messages, as far as the question "who waits for an answer?" needs them.
+
+No message text is stored: nothing here reads it later, and what is not kept cannot leak. The derived columns
+(`WaitingState`) are written in the transaction that changes the messages, so that the monitor reads a range of an
+index, whose cost follows what is due and not what exists.
+
+Writers lock the conversations (PostgreSQL; SQLite has one writer at a time) before they read the threads. Otherwise
+a round of the monitor, having read a thread just before an import committed, would write "nobody waits" over the
+import's newer state, and the customer would be forgotten.
+"""
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import Connection, Row, Select, bindparam, select, update
+
+from roundsman.repositories.tables import conversations, messages, pages
+from roundsman.repositories.versions import CHUNK, Changes, chunks, insert_missing, put_newer
+
+
+class AnsweringClock(StrEnum):
+    """Whose answers stop a customer's wait: any of the page's, or a person's only."""
+
+    CUSTOMER = "customer"
+    HUMAN = "human"
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A page (shop) whose conversations are watched."""
+
+    page_id: str
+    name: str | None = None
+    username: str | None = None
+    is_synced: bool = True
+    source_updated_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Conversation:
+    """One customer's conversation with a page."""
+
+    conversation_id: str
+    page_id: str
+    type: str
+    """INBOX, COMMENT, ... in upper case."""
+    customer_name: str | None = None
+    tags: tuple[str, ...] = ()
+    source_updated_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class MessageRecord:
+    """A message as stored: when, where, and what it tells of its sender, but not its text."""
+
+    message_id: str
+    conversation_id: str
+    sent_at: datetime
+    sender_id: str | None
+    sender_name: str | None
+    is_system: bool
+    is_staff: bool
+    is_automated: bool
+    is_removed: bool = False
+    is_hidden: bool = False
+    source_updated_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class WaitingState:
+    """Since when a customer waits, on both clocks; None where nobody waits."""
+
+    waiting_since: datetime | None = None
+    """Until anybody on the page's side answers, bots included."""
+    human_waiting_since: datetime | None = None
+    """Until a person answers."""
+    recheck_at: datetime | None = None
+    """From this moment a message counts that is still set aside as one from the future."""
+
+    def since(self, clock: AnsweringClock) -> datetime | None:
+        """The start of the wait on one of the clocks."""
+        return self.human_waiting_since if clock is AnsweringClock.HUMAN else self.waiting_since
+
+
+@dataclass(frozen=True, slots=True)
+class WatchedConversation:
+    """A conversation with its page and the state that was derived from its messages when they last changed."""
+
+    conversation: Conversation
+    page: Page
+    """Named by its id and taken as synced when no page document is known."""
+    waiting: WaitingState
+
+
+class ConversationRepository:
+    """Methods take the connection of the caller's transaction. Whatever takes many ids reads them in chunks."""
+
+    def put_pages(self, connection: Connection, records: Sequence[Page]) -> Changes:
+        """Insert or replace; an older copy never replaces a newer one. The same goes for the two below."""
+        return put_newer(connection, pages, records)
+
+    def put_conversations(self, connection: Connection, records: Sequence[Conversation]) -> Changes:
+        return put_newer(connection, conversations, records)
+
+    def put_messages(self, connection: Connection, records: Sequence[MessageRecord]) -> Changes:
+        return put_newer(connection, messages, records)
+
+    def add_missing(self, connection: Connection, records: Sequence[Conversation]) -> None:
+        """Insert those that do not exist; what exists knows better."""
+        insert_missing(connection, conversations, records)
+
+    def lock(self, connection: Connection, conversation_ids: Collection[str]) -> None:
+        """Hold these conversations until the transaction ends. In order of id, so that two writers cannot deadlock."""
+        key = conversations.c.conversation_id
+        # The order of code points, which is Python's: with a language's own order the chunks would not be in order.
+        order = key.collate("BINARY" if connection.dialect.name == "sqlite" else "C")
+        for chunk in chunks(sorted(conversation_ids)):
+            connection.execute(select(key).where(key.in_(chunk)).order_by(order).with_for_update()).all()
+
+    def known(self, connection: Connection, conversation_ids: Collection[str]) -> set[str]:
+        """Those of the ids that are stored."""
+        found: set[str] = set()
+        for chunk in chunks(list(conversation_ids)):
+            query = select(conversations.c.conversation_id).where(conversations.c.conversation_id.in_(chunk))
+            found.update(connection.execute(query).scalars())
+        return found
+
+    def page_ids(self, connection: Connection) -> set[str]:
+        """The pages with a document."""
+        return set(connection.execute(select(pages.c.page_id)).scalars())
+
+    def is_empty(self, connection: Connection) -> bool:
+        """True when no conversation is stored."""
+        return connection.execute(select(conversations.c.conversation_id).limit(1)).first() is None
+
+    def watched(self, connection: Connection, conversation_ids: Collection[str]) -> dict[str, WatchedConversation]:
+        """These conversations, by id; unknown ones are left out."""
+        found = {}
+        for chunk in chunks(list(conversation_ids)):
+            query = _watched_query().where(conversations.c.conversation_id.in_(chunk))
+            for row in connection.execute(query):
+                found[row.conversation_id] = _watched(row)
+        return found
+
+    def all(self, connection: Connection) -> Iterator[list[WatchedConversation]]:
+        """Every conversation by id, in bounded lists."""
+        last = ""
+        while True:
+            query = _watched_query().where(conversations.c.conversation_id > last)
+            rows = connection.execute(query.order_by(conversations.c.conversation_id).limit(CHUNK)).all()
+            if not rows:
+                return
+            yield [_watched(row) for row in rows]
+            last = rows[-1].conversation_id
+
+    def threads(self, connection: Connection, conversation_ids: Collection[str]) -> dict[str, list[MessageRecord]]:
+        """The messages of these conversations, oldest first; one without messages has an empty list."""
+        found: dict[str, list[MessageRecord]] = {each: [] for each in conversation_ids}
+        for chunk in chunks(list(found)):
+            query = select(*_MESSAGE_COLUMNS).where(messages.c.conversation_id.in_(chunk)).order_by(messages.c.sent_at)
+            for row in connection.execute(query):
+                found[row.conversation_id].append(MessageRecord(*row))
+        return found
+
+    def candidates(
+        self, connection: Connection, clock: AnsweringClock, waiting_before: datetime, now: datetime
+    ) -> list[str]:
+        """Whose wait began before the given moment, or has to be derived anew: two index ranges."""
+        since = conversations.c.human_waiting_since if clock is AnsweringClock.HUMAN else conversations.c.waiting_since
+        # Two statements: SQLite would answer an OR of the two by reading the whole table.
+        late = select(conversations.c.conversation_id).where(since < waiting_before).order_by(since)
+        again = select(conversations.c.conversation_id).where(conversations.c.recheck_at <= now)
+        return list(dict.fromkeys([*connection.execute(late).scalars(), *connection.execute(again).scalars()]))
+
+    def set_waiting(self, connection: Connection, states: Mapping[str, WaitingState]) -> None:
+        """Write the derived columns."""
+        if not states:
+            return
+        connection.execute(
+            update(conversations)
+            .where(conversations.c.conversation_id == bindparam("the_id"))
+            .values({column: bindparam(f"new_{column}") for column in _DERIVED}),
+            [
+                {"the_id": each, **{f"new_{column}": getattr(states[each], column) for column in _DERIVED}}
+                for each in sorted(states)
+            ],
+        )
+
+
+_DERIVED = ("waiting_since", "human_waiting_since", "recheck_at")
+_MESSAGE_COLUMNS = [messages.c[name] for name in MessageRecord.__dataclass_fields__]
+
+
+def _watched_query() -> Select[Any]:
+    return select(
+        conversations,
+        pages.c.page_id.label("known_page"),
+        pages.c.name.label("page_name"),
+        pages.c.username.label("page_username"),
+        pages.c.is_synced,
+        pages.c.source_updated_at.label("page_updated_at"),
+    ).outerjoin(pages, pages.c.page_id == conversations.c.page_id)
+
+
+def _watched(row: Row[Any]) -> WatchedConversation:
+    page = Page(row.page_id)
+    if row.known_page is not None:
+        page = Page(row.page_id, row.page_name, row.page_username, row.is_synced, row.page_updated_at)
+    return WatchedConversation(
+        Conversation(
+            row.conversation_id, row.page_id, row.type, row.customer_name, tuple(row.tags), row.source_updated_at
+        ),
+        page,
+        WaitingState(row.waiting_since, row.human_waiting_since, row.recheck_at),
+    )
