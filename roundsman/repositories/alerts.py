@@ -199,18 +199,24 @@ class AlertRepository:
 
     def open_of_kind(self, connection: Connection, kind: str) -> list[Alert]:
         """The open alerts of a kind, oldest first."""
-        rows = connection.execute(select(alerts).where(alerts.c.kind == kind, OPEN).order_by(alerts.c.id))
-        return [_alert(row) for row in rows]
+        # Sorted here: asked to sort by id, SQLite would read all alerts ever instead of the index of open ones
+        rows = connection.execute(select(alerts).where(alerts.c.kind == kind, OPEN))
+        return sorted((_alert(row) for row in rows), key=lambda alert: alert.id)
 
     def find(self, connection: Connection, alert_id: int) -> Alert | None:
         """One alert by its id."""
         row = connection.execute(select(alerts).where(alerts.c.id == alert_id)).one_or_none()
         return None if row is None else _alert(row)
 
-    def latest(self, connection: Connection, *, all_of_them: bool = False, limit: int = 1000) -> list[Alert]:
-        """Open alerts (or also the resolved ones), newest first, at most `limit`."""
+    def all_open(self, connection: Connection) -> list[Alert]:
+        """The open alerts, newest first."""
+        rows = connection.execute(select(alerts).where(OPEN))
+        return sorted((_alert(row) for row in rows), key=lambda alert: (alert.opened_at, alert.id), reverse=True)
+
+    def latest(self, connection: Connection, limit: int = 1000) -> list[Alert]:
+        """Open and resolved alerts, newest first, at most `limit`."""
         query = select(alerts).order_by(alerts.c.opened_at.desc(), alerts.c.id.desc()).limit(limit)
-        return [_alert(row) for row in connection.execute(query if all_of_them else query.where(OPEN))]
+        return [_alert(row) for row in connection.execute(query)]
 
     def count_open(self, connection: Connection) -> int:
         """How many alerts are open."""

@@ -1,0 +1,145 @@
+"""`roundsman alerts`: list, test."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Annotated, Any
+from zoneinfo import ZoneInfo
+
+import typer
+
+from roundsman import logs
+from roundsman.alerts.channels import CHANNELS
+from roundsman.alerts.channels.base import Channel, DeliveryError
+from roundsman.alerts.templates import Language, render_test
+from roundsman.cli.output import complain, print_json, print_table, say
+from roundsman.cli.session import Session
+from roundsman.errors import EXIT_FAILED, BadInputError
+from roundsman.repositories.alerts import Alert, AlertRepository
+from roundsman.repositories.channels import ChannelRepository, ChannelState
+from roundsman.repositories.notifications import Notification, NotificationRepository, NotificationStatus
+
+app = typer.Typer(no_args_is_help=True)
+
+
+@app.command("list")
+def list_alerts(
+    ctx: typer.Context,
+    with_resolved: Annotated[bool, typer.Option("--all", help="Also the resolved ones.")] = False,
+    limit: Annotated[int, typer.Option("--limit", "-n", min=1, max=100_000, help="How many, with --all.")] = 1000,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """List the open alerts, the newest first, with what each channel was told."""
+    session: Session = ctx.obj
+    repository = AlertRepository()
+    with session.store.read() as connection:
+        found = repository.latest(connection, limit) if with_resolved else repository.all_open(connection)
+        deliveries = NotificationRepository().of_alerts(connection, [alert.id for alert in found])
+        channels = ChannelRepository().states(connection)
+    if as_json:
+        print_json([_row(alert, deliveries.get(alert.id, []), channels) for alert in found])
+        return
+    if not found:
+        say("No alerts." if with_resolved else "No open alerts.")
+    else:
+        zone: ZoneInfo = session.settings.time_zone
+        print_table(
+            ["ID", "KIND", "SUBJECT", "SEVERITY", "STATUS", "SINCE", "OPENED", "CHANNELS"],
+            [
+                (
+                    alert.id,
+                    alert.kind,
+                    _subject(alert),
+                    alert.severity,
+                    alert.status if alert.resolution is None else f"{alert.status}: {alert.resolution}",
+                    _local(alert.since_at, zone),
+                    _local(alert.opened_at, zone),
+                    ", ".join(_words(notification) for notification in deliveries.get(alert.id, [])) or "none",
+                )
+                for alert in found
+            ],
+        )
+    for state in channels.values():
+        if state.off_since is not None:
+            say(f"Channel {state.channel} is switched off: {state.off_reason}. Mend it, then `alerts test` it.")
+
+
+@app.command("test")
+def test_channel(
+    ctx: typer.Context,
+    channel: Annotated[str, typer.Argument(metavar="CHANNEL", help="console, slack, telegram, telegram:CHAT, ...")],
+) -> None:
+    """Send a test message; a channel that was switched off is on again when it arrives. Exit 1 when it does not."""
+    session: Session = ctx.obj
+    logs.setup(session.settings.log_level, session.settings.secrets())
+    chosen = _one(session.app.channels, channel)
+    message = render_test(Language(session.settings.alerts.language), session.clock.now(), session.settings.time_zone)
+    try:
+        receipt = chosen.send(message)
+    except DeliveryError as error:
+        complain(f"The test message on {channel} did not arrive: {error.reason}.")
+        raise typer.Exit(EXIT_FAILED) from None
+    with session.store.write() as connection:
+        was_off = ChannelRepository().switch_on(connection, channel)
+    say(f"{channel}: delivered, {receipt.words}.{' The channel is switched on again.' if was_off else ''}")
+
+
+def _one(channels: Sequence[Channel], name: str) -> Channel:
+    for channel in channels:
+        if channel.name == name:
+            return channel
+    kind = CHANNELS.get(name.partition(":")[0])
+    if kind is None:
+        raise BadInputError(f"There is no channel {name!r}; the kinds are {', '.join(CHANNELS)}.")
+    configured = ", ".join(channel.name for channel in channels) or "none"
+    raise BadInputError(
+        f"The channel {name!r} is not configured; set {kind.switched_on_by}. Configured now: {configured}."
+    )
+
+
+def _subject(alert: Alert) -> str:
+    name = alert.annotations.get("customer_name")
+    return f"{alert.subject} ({name})" if name else alert.subject
+
+
+def _words(notification: Notification) -> str:
+    """`slack sent`, `telegram pending after 3 tries`, `slack resolved sent`."""
+    tries = f" after {notification.attempts} tries" if notification.attempts > 1 else ""
+    waits = notification.status in (NotificationStatus.PENDING, NotificationStatus.SENDING)
+    event = "" if notification.event == "firing" else f" {notification.event}"
+    return f"{notification.channel}{event} {notification.status}{tries if waits else ''}"
+
+
+def _row(alert: Alert, deliveries: Sequence[Notification], channels: Mapping[str, ChannelState]) -> dict[str, Any]:
+    return {
+        "id": alert.id,
+        "fingerprint": alert.fingerprint,
+        "kind": alert.kind,
+        "subject": alert.subject,
+        "severity": alert.severity,
+        "status": alert.status,
+        "level": alert.level,
+        "job": alert.job,
+        "since": alert.since_at,
+        "opened_at": alert.opened_at,
+        "resolved_at": alert.resolved_at,
+        "resolution": alert.resolution,
+        "labels": alert.labels,
+        "annotations": alert.annotations,
+        "notifications": [
+            {
+                "channel": entry.channel,
+                "event": entry.event,
+                "status": entry.status,
+                "attempts": entry.attempts,
+                "not_before": entry.not_before,
+                "finished_at": entry.finished_at,
+                "error": entry.error,
+                "channel_off": state.off_reason if (state := channels.get(entry.channel)) else None,
+            }
+            for entry in deliveries
+        ],
+    }
+
+
+def _local(moment: datetime, zone: ZoneInfo) -> str:
+    return f"{moment.astimezone(zone):%Y-%m-%d %H:%M:%S}"
