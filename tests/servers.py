@@ -84,17 +84,18 @@ def shared_postgres(folder: Path) -> PostgresServer:
         return server
 
 
-def start_postgres(folder: Path) -> PostgresServer:
-    """Start a server of one's own in `folder` (see `make_folder`). Raises ServerMissingError."""
+def start_postgres(folder: Path, port: int | None = None) -> PostgresServer:
+    """Start a server of one's own in `folder` (see `make_folder`), or start it again. Raises ServerMissingError."""
     password = folder / "password"
     if not password.exists():
         password.write_text(PASSWORD)
         password.chmod(0o644)
         _run(folder, "initdb", "-D", str(folder / "data"), "-U", USER, "--auth=scram-sha-256", "--no-sync",
              "--encoding=utf8", "--locale=C", f"--pwfile={password}")  # fmt: skip
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    if port is None:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = int(probe.getsockname()[1])
     options = f"-p {port} -h 127.0.0.1 -k {folder} {QUICK}"
     _run(folder, "pg_ctl", "-D", str(folder / "data"), "-l", str(folder / "log"), "-w", "-o", options, "start")
     return PostgresServer(folder, port)
@@ -103,7 +104,7 @@ def start_postgres(folder: Path) -> PostgresServer:
 def stop_postgres(folder: Path) -> None:
     """Stop the server in `folder`, if there is one."""
     if (folder / "data" / "postmaster.pid").exists():
-        _run(folder, "pg_ctl", "-D", str(folder / "data"), "-m", "immediate", "-w", "stop")
+        _run(folder, "pg_ctl", "-D", str(folder / "data"), "-m", "fast", "-w", "stop")
 
 
 def remove_folder(folder: Path) -> None:

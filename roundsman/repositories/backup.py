@@ -7,7 +7,7 @@ under another name, synced and then renamed: a file that bears a backup's name i
 import os
 import re
 import sqlite3
-from contextlib import closing
+from contextlib import closing, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -47,7 +47,8 @@ def copy_sqlite(source: Path, target: Path) -> None:
         part.replace(target)
         _sync(target.parent)
     except (sqlite3.Error, OSError) as error:
-        part.unlink(missing_ok=True)
+        with suppress(OSError):
+            part.unlink()
         cause = error.strerror if isinstance(error, OSError) else str(error)
         raise StoreError(
             f"The database {source} could not be copied to {target} ({cause}); "
@@ -59,10 +60,8 @@ def thin_out(folder: Path) -> None:
     """Keep the newest automatic copies. One that cannot be removed is no reason to fail."""
     copies = {file: match[1] for file in folder.iterdir() if (match := _AUTOMATIC.fullmatch(file.name))}
     for file in sorted(copies, key=lambda file: copies[file])[:-KEPT]:
-        try:
+        with suppress(OSError):
             file.unlink()
-        except OSError:
-            continue
 
 
 def _sync(path: Path) -> None:

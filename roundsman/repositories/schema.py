@@ -8,6 +8,7 @@ SQLite is upgraded by itself at start, after a copy was put aside. PostgreSQL is
 and the copy is the administrator's to take, so it waits for `roundsman db upgrade`.
 """
 
+import logging
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
@@ -22,6 +23,8 @@ from roundsman.repositories.backup import automatic_name, copy_sqlite, thin_out
 from roundsman.repositories.engine import Store
 from roundsman.repositories.place import prepare_file, sqlite_file
 from roundsman.repositories.tables import metadata
+
+log = logging.getLogger(__name__)
 
 HEAD = "0001"
 """The newest migration: what this program reads and writes."""
@@ -115,7 +118,8 @@ def upgrade_schema(store: Store, *, backups: Path, clock: Clock, migrations: Mig
         # We hold the write lock and have written nothing: the copy is what the upgrade will start from
         backup = _put_aside(store, version, backups, clock)
         _migrate(connection, migrations)
-        return SchemaState(SchemaChange.UPGRADED, migrations.head, version, backup)
+    log.info("Upgraded the database %s from schema %s to %s", store.place, version, migrations.head)
+    return SchemaState(SchemaChange.UPGRADED, migrations.head, version, backup)
 
 
 def _read_version(connection: Connection, place: str) -> str | None:
