@@ -66,6 +66,20 @@ class Notifier:
         """A sign of life. Send it only when work truly progresses."""
         self._tell("WATCHDOG=1")
 
+    @staticmethod
+    def watchdog_interval() -> timedelta | None:
+        """systemd's limit for this process (`WatchdogSec=`), or None when it does not watch.
+
+        Send signs of life at less than half of it.
+        """
+        limit = os.environ.get("WATCHDOG_USEC", "")
+        watched = os.environ.get("WATCHDOG_PID", "")
+        if not limit.isdigit() or int(limit) == 0:
+            return None
+        if watched and watched != str(os.getpid()):
+            return None
+        return timedelta(microseconds=int(limit))
+
     def close(self) -> None:
         """Let go of the socket; whatever is told later is dropped."""
         with self._lock:
@@ -78,20 +92,6 @@ class Notifier:
             if self._sender is not None:
                 # the package encodes as Latin-1, so UTF-8 is handed to it byte by byte
                 self._sender.notify("\n".join(lines).encode("utf-8", "replace").decode("latin-1"))
-
-
-def watchdog_interval() -> timedelta | None:
-    """systemd's limit for this process (`WatchdogSec=`), or None when it does not watch.
-
-    Send signs of life at less than half of it.
-    """
-    limit = os.environ.get("WATCHDOG_USEC", "")
-    watched = os.environ.get("WATCHDOG_PID", "")
-    if not limit.isdigit() or int(limit) == 0:
-        return None
-    if watched and watched != str(os.getpid()):
-        return None
-    return timedelta(microseconds=int(limit))
 
 
 def _connect() -> _Sender | None:

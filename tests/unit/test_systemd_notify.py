@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from roundsman.systemd import Notifier, watchdog_interval
+from roundsman.systemd import Notifier
 
 
 @pytest.fixture(params=["path", "abstract"])
@@ -117,17 +117,17 @@ sys.exit(notifier.connected or "sdnotify" in sys.modules)
 def test_the_watchdog_limit_is_read_for_this_process_only(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("WATCHDOG_USEC", raising=False)
     monkeypatch.delenv("WATCHDOG_PID", raising=False)
-    assert watchdog_interval() is None
+    assert Notifier.watchdog_interval() is None
     monkeypatch.setenv("WATCHDOG_USEC", "30000000")
-    assert watchdog_interval() == timedelta(seconds=30)
+    assert Notifier.watchdog_interval() == timedelta(seconds=30)
     monkeypatch.setenv("WATCHDOG_PID", str(os.getpid()))
-    assert watchdog_interval() == timedelta(seconds=30)
+    assert Notifier.watchdog_interval() == timedelta(seconds=30)
     monkeypatch.setenv("WATCHDOG_PID", str(os.getpid() + 1))
-    assert watchdog_interval() is None
+    assert Notifier.watchdog_interval() is None
 
 
 @pytest.mark.parametrize("value", ["", "0", "soon", "-5"])
 def test_an_odd_watchdog_limit_means_no_watchdog(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
     monkeypatch.delenv("WATCHDOG_PID", raising=False)
     monkeypatch.setenv("WATCHDOG_USEC", value)
-    assert watchdog_interval() is None
+    assert Notifier.watchdog_interval() is None
