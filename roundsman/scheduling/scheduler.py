@@ -110,6 +110,9 @@ class _Bell(BaseExecutor):  # type: ignore[misc] # APScheduler 3 has no types
     def submit_job(self, job: ApsJob, _run_times: list[datetime]) -> None:
         job.func(*job.args)
 
+    # The base class counts instances around this one and would refuse a second alarm; it is never reached.
+    _do_submit_job = submit_job
+
 
 class _Alarm(BaseTrigger):  # type: ignore[misc] # APScheduler 3 has no types
     """Our trigger in APScheduler's words, with jitter.
