@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-from roundsman.alerts.channels.base import Channel
+from roundsman.alerts.channels.base import HTTP_TIMEOUT, Channel
 from roundsman.clock import Clock
 
 
@@ -22,6 +22,7 @@ class SlackOptions:
     """Ids or names; the first becomes the channel `slack`, each further one `slack:<channel>`."""
     api_url: str | None = None
     min_interval: timedelta = timedelta(seconds=1)
+    timeout: timedelta = HTTP_TIMEOUT
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,7 @@ class TelegramOptions:
     """`chat` or `chat:topic`; the first becomes the channel `telegram`, each further one `telegram:<chat>`."""
     api_url: str | None = None
     min_interval: timedelta = timedelta(seconds=1)
+    timeout: timedelta = HTTP_TIMEOUT
 
 
 @dataclass(frozen=True)
@@ -81,10 +83,19 @@ def _slack(options: ChannelOptions, clock: Clock) -> Sequence[Channel]:
                 channel=channel,
                 api_url=chosen.api_url,
                 min_interval=chosen.min_interval,
+                timeout=chosen.timeout,
             )
             for channel in dict.fromkeys(chosen.channels)
         )
-    return (SlackChannel("slack", clock, webhook_url=chosen.webhook_url, min_interval=chosen.min_interval),)
+    return (
+        SlackChannel(
+            "slack",
+            clock,
+            webhook_url=chosen.webhook_url,
+            min_interval=chosen.min_interval,
+            timeout=chosen.timeout,
+        ),
+    )
 
 
 def _telegram(options: ChannelOptions, clock: Clock) -> Sequence[Channel]:
@@ -101,6 +112,7 @@ def _telegram(options: ChannelOptions, clock: Clock) -> Sequence[Channel]:
             target=target,
             api_url=chosen.api_url,
             min_interval=chosen.min_interval,
+            timeout=chosen.timeout,
         )
         for target in dict.fromkeys(chosen.chats)
     )

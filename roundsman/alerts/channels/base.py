@@ -8,6 +8,7 @@ import hashlib
 import re
 import socket
 import ssl
+import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -18,8 +19,8 @@ from typing import Any, Protocol, Self
 
 from roundsman.alerts.message import Message, cut
 
-HTTP_TIMEOUT_S = 10.0
-"""For connecting and for each read. The lease of a claim is several times longer."""
+HTTP_TIMEOUT = timedelta(seconds=10)
+"""For connecting, for each read, and for the body as a whole. The lease of a claim is longer than all three."""
 LONGEST_ANSWER_BYTES = 64 * 1024
 """No more of an answer is read: both services answer with a few hundred bytes."""
 
@@ -93,6 +94,13 @@ def digest(*settings: str | None) -> str:
     return hashlib.sha256("\0".join(value or "" for value in settings).encode()).hexdigest()[:32]
 
 
+def secret_parts(*secrets: str | None) -> tuple[str, ...]:
+    """The secrets and their telling parts, the longest first, for `scrub`: services quote parts of what they got."""
+    whole = [secret for secret in secrets if secret]
+    parts = [part for secret in whole for part in re.split(r"[/:]|-(?=[^-]*$)", secret) if len(part) >= 10]
+    return tuple(sorted({*whole, *parts}, key=len, reverse=True))
+
+
 def scrub(text: str, secrets: Iterable[str]) -> str:
     """A foreign text as part of a reason: one line, cut, and without the secrets or anything that looks like a URL."""
     for secret in secrets:
@@ -138,6 +146,19 @@ def retry_after(value: str | None, now: datetime) -> timedelta | None:
     return max(moment - now, timedelta(0))
 
 
+def read_all(parts: Iterable[bytes], timeout: timedelta) -> bytes:
+    """The first LONGEST_ANSWER_BYTES of an answer. Raises TimeoutError when they drip in for longer than `timeout`."""
+    body = bytearray()
+    deadline = time.monotonic() + timeout.total_seconds()
+    for part in parts:
+        body += part
+        if len(body) >= LONGEST_ANSWER_BYTES:
+            break
+        if time.monotonic() > deadline:
+            raise TimeoutError
+    return bytes(body[:LONGEST_ANSWER_BYTES])
+
+
 def connection_words(error: BaseException) -> str:
     """Why there was no answer, from the type of the failure alone: its text may hold the URL."""
     chain: list[BaseException] = []
@@ -155,7 +176,7 @@ def connection_words(error: BaseException) -> str:
 
 
 _CONNECTION_WORDS: tuple[tuple[type[BaseException], str], ...] = (
-    (TimeoutError, f"no answer within {HTTP_TIMEOUT_S:.0f} s"),
+    (TimeoutError, "no answer in time"),
     (socket.gaierror, "its host name is unknown here; check the name service"),
     (ssl.SSLCertVerificationError, "its certificate is not trusted"),
     (ssl.SSLError, "no TLS connection"),

@@ -20,15 +20,16 @@ from slack_sdk.errors import SlackApiError, SlackClientError
 from slack_sdk.webhook import WebhookClient, WebhookResponse
 
 from roundsman.alerts.channels.base import (
-    HTTP_TIMEOUT_S,
-    LONGEST_ANSWER_BYTES,
+    HTTP_TIMEOUT,
     DeliveryError,
     Fault,
     Receipt,
     connection_words,
     digest,
+    read_all,
     retry_after,
     scrub,
+    secret_parts,
     status_fault,
     status_words,
 )
@@ -72,20 +73,20 @@ class SlackChannel:
         channel: str | None = None,
         api_url: str | None = None,
         min_interval: timedelta = timedelta(seconds=1),  # Slack, "Rate limits": about one message a second a channel
+        timeout: timedelta = HTTP_TIMEOUT,
     ) -> None:
         self.name = name
         self.min_interval = min_interval
         self.identity = digest("slack", webhook_url, bot_token, channel, api_url)
         self._clock = clock
-        self._secrets = tuple(secret for secret in (webhook_url, bot_token) if secret)
+        self._secrets = secret_parts(webhook_url, bot_token)
         self._bot: _Bot | None = None
         self._hook: _Webhook | None = None
         if bot_token and channel:
             self._channel = channel
-            self._bot = _Bot(bot_token, api_url or API_URL, int(HTTP_TIMEOUT_S), logger=_SILENT, retry_handlers=[])
+            self._bot = _Bot(bot_token, api_url or API_URL, timeout)
         elif webhook_url:
-            self._secrets += tuple(part for part in webhook_url.split("/")[-3:] if len(part) > 5)
-            self._hook = _Webhook(webhook_url, int(HTTP_TIMEOUT_S), logger=_SILENT, retry_handlers=[])
+            self._hook = _Webhook(webhook_url, timeout)
         else:
             raise ValueError("a Slack channel needs a webhook URL, or a bot token with a channel")
 
@@ -183,15 +184,20 @@ class _EveryAnswer(urllib.request.HTTPErrorProcessor):
     https_response = http_response
 
 
-def _post(request: urllib.request.Request) -> tuple[int, dict[str, str], str]:
-    with urllib.request.build_opener(_EveryAnswer).open(request, timeout=HTTP_TIMEOUT_S) as answer:
-        text = answer.read(LONGEST_ANSWER_BYTES).decode("utf-8", "replace")
+def _post(request: urllib.request.Request, timeout: timedelta) -> tuple[int, dict[str, str], str]:
+    opener = urllib.request.build_opener(_EveryAnswer)
+    with opener.open(request, timeout=timeout.total_seconds()) as answer:
+        text = read_all(iter(lambda: answer.read1(8192), b""), timeout).decode("utf-8", "replace")
         return answer.status, dict(answer.headers.items()), text
 
 
 class _Bot(WebClient):
+    def __init__(self, token: str, api_url: str, timeout: timedelta) -> None:
+        super().__init__(token, api_url, logger=_SILENT, retry_handlers=[])
+        self._patience = timeout
+
     def _perform_urllib_http_request_internal(self, url: str, req: urllib.request.Request) -> dict[str, Any]:
-        status, headers, text = _post(req)
+        status, headers, text = _post(req, self._patience)
         try:
             is_object = isinstance(json.loads(text), dict)
         except (ValueError, RecursionError):
@@ -201,8 +207,12 @@ class _Bot(WebClient):
 
 
 class _Webhook(WebhookClient):
+    def __init__(self, url: str, timeout: timedelta) -> None:
+        super().__init__(url, logger=_SILENT, retry_handlers=[])
+        self._patience = timeout
+
     def _perform_http_request_internal(self, url: str, req: urllib.request.Request) -> WebhookResponse:
-        status, headers, text = _post(req)
+        status, headers, text = _post(req, self._patience)
         return WebhookResponse(url=url, status_code=status, body=text, headers=headers)
 
 

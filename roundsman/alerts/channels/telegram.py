@@ -15,15 +15,16 @@ import requests
 import urllib3
 
 from roundsman.alerts.channels.base import (
-    HTTP_TIMEOUT_S,
-    LONGEST_ANSWER_BYTES,
+    HTTP_TIMEOUT,
     DeliveryError,
     Fault,
     Receipt,
     connection_words,
     digest,
+    read_all,
     retry_after,
     scrub,
+    secret_parts,
     status_fault,
     status_words,
 )
@@ -65,13 +66,15 @@ class TelegramChannel:
         target: str,
         api_url: str | None = None,
         min_interval: timedelta = timedelta(seconds=1),  # Bot API FAQ: about one message a second a chat
+        timeout: timedelta = HTTP_TIMEOUT,
     ) -> None:
         self.name = name
         self.min_interval = min_interval
         self.identity = digest("telegram", bot_token, target, api_url)
         self._clock = clock
+        self._timeout = timeout
         self._chat, _, self._topic = target.partition(":")
-        self._secrets = (bot_token, *(part for part in bot_token.split(":", 1)[1:] if len(part) > 5))
+        self._secrets = secret_parts(bot_token)
         self._base = f"{(api_url or API_URL).rstrip('/')}/bot{bot_token}/"
         for noisy in ("urllib3.connectionpool", "urllib3.util.retry"):
             logging.getLogger(noisy).setLevel(logging.WARNING)
@@ -106,9 +109,14 @@ class TelegramChannel:
         fault: DeliveryError | None = None
         try:
             with requests.post(
-                self._base + method, json=body, timeout=HTTP_TIMEOUT_S, allow_redirects=False, stream=True
+                self._base + method,
+                json=body,
+                timeout=self._timeout.total_seconds(),
+                allow_redirects=False,
+                stream=True,
             ) as response:
-                answer = _parsed(response)
+                # by single bytes, as a larger read waits until all of it has dripped in
+                answer = _parsed(read_all(response.iter_content(1), self._timeout))
                 if response.status_code == 200 and answer.get("ok") is True:
                     result = answer.get("result")
                     return result if isinstance(result, dict) else {}
@@ -145,13 +153,8 @@ def _body(message: Message) -> dict[str, Any]:
     }
 
 
-def _parsed(response: requests.Response) -> Mapping[str, Any]:
+def _parsed(body: bytes) -> Mapping[str, Any]:
     """The answer's JSON object; an empty one for anything else."""
-    body = b""
-    for part in response.iter_content(8192):
-        body += part
-        if len(body) >= LONGEST_ANSWER_BYTES:
-            break
     try:
         answer = json.loads(body)
     except (ValueError, RecursionError):
