@@ -112,6 +112,8 @@ def moment_of(document: Mapping[str, Any], name: str, path: str = "") -> datetim
 
 def is_filled(value: Any) -> bool:
     """Whether a field holds anything: null, blank, 0 and false are nothing."""
+    if value is None:
+        return False
     value = plain(value)
     return bool(value.strip()) if isinstance(value, str) else bool(value)
 

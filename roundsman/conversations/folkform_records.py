@@ -89,7 +89,9 @@ def read_message(document: Mapping[str, Any]) -> PlacedMessage:
         sender_id=intern(id_of(author, "id", "messageData.from.") or "") or None,
         sender_name=intern(label_of(author, "admin_name") or label_of(author, "name") or "") or None,
         is_system=_is_system(inner),
-        is_staff=any(is_filled(author.get(name)) for name in ("uid", "admin_id", "admin_name")),
+        is_staff=is_filled(author.get("uid"))
+        or is_filled(author.get("admin_id"))
+        or is_filled(author.get("admin_name")),
         is_automated=flag_of(author, "is_automated", "messageData.from.")
         or flag_of(author, "ai_generated", "messageData.from.")
         or _is_botcake(inner),

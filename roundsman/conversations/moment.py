@@ -53,7 +53,7 @@ def _from_extended(value: dict[str, Any]) -> datetime | None:
 
 def _from_text(text: str) -> datetime | None:
     text = text.strip()
-    if _is_number(text):
+    if text[4:5] != "-" and _is_number(text):
         return _from_number(_number(text, text), text)
     try:
         moment = datetime.fromisoformat(text)

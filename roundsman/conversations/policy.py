@@ -7,6 +7,8 @@ from datetime import timedelta
 
 from roundsman.repositories.conversations import AnsweringClock, WatchedConversation
 
+__all__ = ["COMMENT_TYPES", "EXCLUDED_TAGS", "AnsweringClock", "WaitingPolicy", "excluding_tag", "plain_letters"]
+
 COMMENT_TYPES = frozenset({"COMMENT", "COMMENT_LIVESTREAM", "LIVESTREAM", "POST", "RATING"})
 """A closed list: a type that nobody has heard of is treated as an inbox, so that its customers are not forgotten."""
 

@@ -1,6 +1,7 @@
 """The roster: every conversation with its verdict, or only those that are late."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from sqlalchemy import Connection
@@ -15,6 +16,14 @@ from roundsman.repositories.versions import chunks
 _NEVER = datetime.max.replace(tzinfo=UTC)
 
 
+@dataclass(frozen=True)
+class RosterEntry:
+    """One conversation and how it stands."""
+
+    watched: WatchedConversation
+    verdict: Verdict
+
+
 class Roster:
     """Judges stored conversations by one policy. Lists come longest waiting first, then by id."""
 
@@ -22,34 +31,36 @@ class Roster:
         self._policy = policy
         self._repository = repository or ConversationRepository()
 
-    def all(self, connection: Connection, at: datetime) -> list[Verdict]:
+    def all(self, connection: Connection, at: datetime) -> list[RosterEntry]:
         """Every conversation, its messages judged as of that moment."""
-        verdicts: list[Verdict] = []
+        entries: list[RosterEntry] = []
         for batch in self._repository.all(connection):
-            verdicts += self._judge(connection, {each.conversation.conversation_id: each for each in batch}, at)
-        return self._sorted(verdicts)
+            entries += self._judge(connection, {each.conversation.conversation_id: each for each in batch}, at)
+        return self._sorted(entries)
 
-    def due(self, connection: Connection, at: datetime) -> list[Verdict]:
+    def due(self, connection: Connection, at: datetime) -> list[RosterEntry]:
         """The late ones as of any moment; reads everything, since the derived columns know only the present."""
-        return [each for each in self.all(connection, at) if each.verdict is Judgement.LATE]
+        return [each for each in self.all(connection, at) if each.verdict.verdict is Judgement.LATE]
 
-    def due_now(self, connection: Connection, now: datetime) -> list[Verdict]:
+    def due_now(self, connection: Connection, now: datetime) -> list[RosterEntry]:
         """The late ones of the present; reads only what the index says may be late."""
         candidates = self._repository.candidates(connection, self._policy.clock, now - self._policy.threshold, now)
-        verdicts: list[Verdict] = []
+        entries: list[RosterEntry] = []
         for chunk in chunks(candidates):
-            verdicts += self._judge(connection, self._repository.watched(connection, chunk), now)
-        return self._sorted([each for each in verdicts if each.verdict is Judgement.LATE])
+            entries += self._judge(connection, self._repository.watched(connection, chunk), now)
+        return self._sorted([each for each in entries if each.verdict.verdict is Judgement.LATE])
 
-    def _judge(self, connection: Connection, watched: Mapping[str, WatchedConversation], at: datetime) -> list[Verdict]:
+    def _judge(
+        self, connection: Connection, watched: Mapping[str, WatchedConversation], at: datetime
+    ) -> list[RosterEntry]:
         threads = read_threads(self._repository, connection, watched)
         return [
-            judge(each, waiting_state(threads[conversation_id], at), self._policy, at)
+            RosterEntry(each, judge(each, waiting_state(threads[conversation_id], at), self._policy, at))
             for conversation_id, each in watched.items()
         ]
 
-    def _sorted(self, verdicts: list[Verdict]) -> list[Verdict]:
-        return sorted(verdicts, key=lambda each: (self._since(each), each.conversation_id))
+    def _sorted(self, entries: list[RosterEntry]) -> list[RosterEntry]:
+        return sorted(entries, key=lambda each: (self._since(each.verdict), each.verdict.conversation_id))
 
     def _since(self, verdict: Verdict) -> datetime:
         human = self._policy.clock is AnsweringClock.HUMAN

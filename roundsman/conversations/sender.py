@@ -6,9 +6,9 @@ any word of the page as an answer, bots included. The rule here is DATASHAPES 4.
 the conversation, which may become known after the message.
 """
 
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import NamedTuple
 
 from roundsman.repositories.conversations import MessageRecord
 
@@ -28,8 +28,7 @@ class Sender(StrEnum):
     """The platform's own notes, such as "you can now call each other"."""
 
 
-@dataclass(frozen=True, slots=True)
-class ChatMessage:
+class ChatMessage(NamedTuple):
     """One message of a thread, as far as the waiting clocks care."""
 
     sent_at: datetime

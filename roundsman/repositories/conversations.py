@@ -13,7 +13,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Row, Select, bindparam, select, update
 
@@ -28,8 +28,10 @@ class AnsweringClock(StrEnum):
     HUMAN = "human"
 
 
-@dataclass(frozen=True, slots=True)
-class Page:
+# Pages, conversations and messages are tuples: a record is its row, and an import handles hundreds of thousands.
+
+
+class Page(NamedTuple):
     """A page (shop) whose conversations are watched."""
 
     page_id: str
@@ -39,8 +41,7 @@ class Page:
     source_updated_at: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Conversation:
+class Conversation(NamedTuple):
     """One customer's conversation with a page."""
 
     conversation_id: str
@@ -52,8 +53,7 @@ class Conversation:
     source_updated_at: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class MessageRecord:
+class MessageRecord(NamedTuple):
     """A message as stored: when, where, and what it tells of its sender, but not its text."""
 
     message_id: str
@@ -160,9 +160,8 @@ class ConversationRepository:
         """The messages of these conversations, oldest first; one without messages has an empty list."""
         found: dict[str, list[MessageRecord]] = {each: [] for each in conversation_ids}
         for chunk in chunks(list(found)):
-            query = select(*_MESSAGE_COLUMNS).where(messages.c.conversation_id.in_(chunk)).order_by(messages.c.sent_at)
-            for row in connection.execute(query):
-                found[row.conversation_id].append(MessageRecord(*row))
+            for row in connection.execute(_THREADS, {"ids": chunk}):
+                found[row[1]].append(MessageRecord._make(row))
         return found
 
     def candidates(
@@ -191,7 +190,11 @@ class ConversationRepository:
 
 
 _DERIVED = ("waiting_since", "human_waiting_since", "recheck_at")
-_MESSAGE_COLUMNS = [messages.c[name] for name in MessageRecord.__dataclass_fields__]
+_THREADS = (
+    select(*(messages.c[name] for name in MessageRecord._fields))
+    .where(messages.c.conversation_id.in_(bindparam("ids", expanding=True)))
+    .order_by(messages.c.sent_at)
+)
 
 
 def _watched_query() -> Select[Any]:

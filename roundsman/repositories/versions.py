@@ -5,11 +5,12 @@ be what the newest copy said, and the counts must tell a person what an import r
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from datetime import datetime
+from operator import itemgetter
 from typing import Any
 
-from sqlalchemy import Connection, Table, or_, select
+from sqlalchemy import Connection, Table, bindparam, or_, select
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
@@ -35,24 +36,24 @@ def chunks(values: Sequence[Any], size: int = CHUNK) -> Iterator[Sequence[Any]]:
 
 
 def put_newer(connection: Connection, table: Table, records: Sequence[Any]) -> Changes:
-    """Write dataclass records whose fields are columns; the first is the key, `source_updated_at` the version.
+    """Write named tuples whose fields are columns; the first is the key, the last (`source_updated_at`) the version.
 
     The keys must differ from one another. A copy without a version replaces only what has none either.
     """
     changes = Changes()
     if not records:
         return changes
-    names = [each.name for each in fields(records[0])]
+    names: Sequence[str] = records[0]._fields
     key = table.c[names[0]]
     columns = [table.c[name] for name in names]
+    query = select(*columns).where(key.in_(bindparam("keys", expanding=True)))
     statement = _newer_statement(connection, table, names)
     # In order of the key, so that two imports at the same time wait for each other instead of deadlocking.
-    for chunk in chunks(sorted(records, key=lambda record: getattr(record, names[0]))):
-        keys = [getattr(record, names[0]) for record in chunk]
-        stored = {row[0]: row for row in connection.execute(select(*columns).where(key.in_(keys)))}
+    for chunk in chunks(sorted(records, key=itemgetter(0))):
+        stored = {row[0]: row for row in connection.execute(query, {"keys": [record[0] for record in chunk]})}
         rows = []
         for record in chunk:
-            row = tuple(_plain(getattr(record, name)) for name in names)
+            row = _plain(record)
             old = stored.get(row[0])
             if old is None:
                 changes.new += 1
@@ -71,10 +72,11 @@ def put_newer(connection: Connection, table: Table, records: Sequence[Any]) -> C
 def insert_missing(connection: Connection, table: Table, records: Sequence[Any]) -> None:
     """Insert the records whose key is not stored yet."""
     insert = sqlite_insert if connection.dialect.name == "sqlite" else postgresql_insert
-    rows = [{each.name: _plain(getattr(record, each.name)) for each in fields(record)} for record in records]
-    if rows:
-        key = next(iter(rows[0]))
-        connection.execute(insert(table).on_conflict_do_nothing(), sorted(rows, key=lambda row: row[key]))
+    if not records:
+        return
+    ordered = sorted(records, key=itemgetter(0))
+    rows = [dict(zip(record._fields, _plain(record), strict=True)) for record in ordered]
+    connection.execute(insert(table).on_conflict_do_nothing(), rows)
 
 
 def _newer_statement(connection: Connection, table: Table, names: Sequence[str]) -> Any:
@@ -93,5 +95,8 @@ def _is_older(offered: datetime | None, stored: datetime | None) -> bool:
     return stored is not None and (offered is None or offered < stored)
 
 
-def _plain(value: Any) -> Any:
-    return list(value) if isinstance(value, tuple) else value
+def _plain(row: tuple[Any, ...]) -> tuple[Any, ...]:
+    """A record's values as the store gives them back: JSON knows lists only."""
+    if tuple not in map(type, row):
+        return row
+    return tuple(list(value) if type(value) is tuple else value for value in row)

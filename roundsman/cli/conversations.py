@@ -1,0 +1,136 @@
+"""`roundsman conversations`: import, list, due."""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import datetime
+from typing import Annotated
+
+import typer
+
+from roundsman.cli.output import print_json, print_table, say
+from roundsman.cli.session import Session
+from roundsman.conversations.importer import Importer, ImportSummary
+from roundsman.conversations.moment import parse_moment
+from roundsman.conversations.platform import platform_of
+from roundsman.conversations.roster import Roster, RosterEntry
+from roundsman.conversations.verdict import Judgement
+from roundsman.errors import BadInputError
+
+app = typer.Typer(no_args_is_help=True)
+
+MOST_SENTENCES = 20
+"""How many sentences about single documents an import prints; a broken export would fill the screen otherwise."""
+
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+AtOption = Annotated[
+    str | None, typer.Option("--at", metavar="TIME", help="Judge as of this time: ISO 8601, in UTC unless it says.")
+]
+
+
+@app.command("import")
+def import_export(
+    ctx: typer.Context,
+    file: Annotated[str, typer.Argument(metavar="FILE", help="A FolkForm export, JSON or JSON lines; - reads stdin.")],
+    as_json: JsonOption = False,
+) -> None:
+    """Import a FolkForm export. Doing it again changes nothing; a broken document is set aside, the rest goes in."""
+    session: Session = ctx.obj
+    summary = Importer(session.store, session.clock).import_file(file)
+    if as_json:
+        print_json(asdict(summary))
+    else:
+        say_summary(summary)
+
+
+@app.command("list")
+def list_conversations(ctx: typer.Context, at: AtOption = None, as_json: JsonOption = False) -> None:
+    """List every conversation with its verdict."""
+    session: Session = ctx.obj
+    moment = _moment(session, at)
+    with session.store.read() as connection:
+        entries = _roster(session).all(connection, moment)
+    _print(session, entries, as_json=as_json, when_empty="No conversation is stored.")
+
+
+@app.command("due")
+def list_due(ctx: typer.Context, at: AtOption = None, as_json: JsonOption = False) -> None:
+    """List the conversations whose customer has waited too long."""
+    session: Session = ctx.obj
+    moment = _moment(session, at)
+    roster = _roster(session)
+    with session.store.read() as connection:
+        entries = roster.due_now(connection, moment) if at is None else roster.due(connection, moment)
+    _print(session, entries, as_json=as_json, when_empty="Nobody has waited too long.")
+
+
+def say_summary(summary: ImportSummary) -> None:
+    """An import's counts and sentences, for people."""
+    print_table(
+        ["COLLECTION", "NEW", "CHANGED", "UNCHANGED", "SET ASIDE"],
+        [
+            (name, counts.new, counts.changed, counts.unchanged, counts.set_aside)
+            for name, counts in summary.collections.items()
+        ],
+        title=f"Imported {summary.file}",
+    )
+    if summary.conversations_made:
+        say(f"{summary.conversations_made} conversations were made from their messages alone.")
+    if summary.ignored:
+        say("Not needed and passed over: " + ", ".join(f"{n} x {name}" for name, n in summary.ignored.items()) + ".")
+    _say_some([each.sentence for each in summary.set_aside])
+    _say_some(summary.future)
+
+
+def _say_some(sentences: Sequence[str]) -> None:
+    for sentence in sentences[:MOST_SENTENCES]:
+        say(f"- {sentence}")
+    if len(sentences) > MOST_SENTENCES:
+        say(f"- and {len(sentences) - MOST_SENTENCES} more like these.")
+
+
+def _roster(session: Session) -> Roster:
+    from roundsman.app.settings import waiting_policy
+
+    return Roster(waiting_policy(session.settings))
+
+
+def _moment(session: Session, at: str | None) -> datetime:
+    if at is None:
+        return session.clock.now()
+    try:
+        moment = parse_moment(at)
+    except ValueError as error:
+        raise BadInputError(f"--at {error}; write it like 2026-03-03T04:00:00Z.") from None
+    if moment is None:
+        raise BadInputError("--at is empty; write it like 2026-03-03T04:00:00Z.")
+    return moment
+
+
+def _print(session: Session, entries: Sequence[RosterEntry], *, as_json: bool, when_empty: str) -> None:
+    if as_json:
+        print_json([asdict(entry.verdict) for entry in entries])
+        return
+    if not entries:
+        say(when_empty)
+        return
+    order = list(reversed(Judgement))
+    rows = sorted(entries, key=lambda entry: order.index(entry.verdict.verdict))  # stable: longest waiting first
+    print_table(
+        ["VERDICT", "WAITED", "DUE", "CUSTOMER", "PAGE", "PLATFORM", "CONVERSATION", "REASON"],
+        [_cells(session, entry) for entry in rows],
+    )
+
+
+def _cells(session: Session, entry: RosterEntry) -> tuple[str, ...]:
+    verdict, conversation, page = entry.verdict, entry.watched.conversation, entry.watched.page
+    due = f"{verdict.due_at.astimezone(session.settings.time_zone):%m-%d %H:%M}" if verdict.due_at else ""
+    return (
+        verdict.verdict.value,
+        f"{verdict.waited_minutes:.1f} min" if verdict.due_at else "",
+        due,
+        conversation.customer_name or "",
+        page.name or page.page_id,
+        platform_of(conversation).value,
+        verdict.conversation_id,
+        verdict.reason,
+    )
