@@ -1,0 +1,30 @@
+"""Settings: typed, read once, frozen. Knows nothing of the rest of the program."""
+
+from config.changes import Change, differences
+from config.loading import load
+from config.secret import Secret
+from config.settings import (
+    AlertSettings,
+    ConversationSettings,
+    InForce,
+    Settings,
+    SettingsError,
+    SlackSettings,
+    StoreSettings,
+    TelegramSettings,
+)
+
+__all__ = [
+    "AlertSettings",
+    "Change",
+    "ConversationSettings",
+    "InForce",
+    "Secret",
+    "Settings",
+    "SettingsError",
+    "SlackSettings",
+    "StoreSettings",
+    "TelegramSettings",
+    "differences",
+    "load",
+]

@@ -1,0 +1,160 @@
+"""The one table of settings: name, reader, default, what it is for. Everything else that lists settings follows it.
+
+Names of the five systems that Roundsman grew out of are kept, also of those that nothing reads yet.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+from zoneinfo import ZoneInfo
+
+from config import fields
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Setting(Generic[T]):
+    """One name that can be set."""
+
+    name: str
+    read: Callable[[str], T]
+    """From text to value; ValueError holds the second half of a sentence."""
+    help: str
+    default: str | None = None
+    example: str | None = None
+    """For the settings without a default, or with one that depends on others."""
+    secret: bool = False
+    """Never shown; may also come from NAME_FILE or a systemd credential."""
+    needs_restart: bool = False
+    """A reload (SIGHUP) does not take it over."""
+
+
+APP_ENV: Setting[str] = Setting(
+    "APP_ENV", fields.choice("development", "test", "staging", "production"),
+    "What kind of installation this is (NODE_ENV is read too).", "development", needs_restart=True,
+)  # fmt: skip
+STATE_DIR: Setting[str] = Setting(
+    "ROUNDSMAN_STATE_DIR", fields.folder, "Where everything that must survive a restart lies; systemd gives its own.",
+    example="./var", needs_restart=True,
+)  # fmt: skip
+TIME_ZONE: Setting[ZoneInfo] = Setting(
+    "ROUNDSMAN_TIME_ZONE", fields.time_zone, "Zone of the schedules, and of the times that people read.", "UTC",
+)  # fmt: skip
+LOG_LEVEL: Setting[str] = Setting(
+    "LOG_LEVEL", fields.choice("debug", "info", "warning", "error", also={"warn": "warning"}),
+    "How much is logged: debug, info, warning, error.", "info",
+)  # fmt: skip
+SHUTDOWN_SECONDS: Setting[float] = Setting(
+    "ROUNDSMAN_SHUTDOWN_SECONDS", fields.number(above=0, up_to=3600, of="seconds"),
+    "How long running jobs may take to end at a stop; systemd's TimeoutStopSec must be longer.", "25",
+    needs_restart=True,
+)  # fmt: skip
+
+DATABASE_URL: Setting[str] = Setting(
+    "DATABASE_URL", fields.database_url, "The store: sqlite:///FILE or postgresql://USER:PASSWORD@HOST/NAME.",
+    example="postgresql://roundsman:PASSWORD@127.0.0.1/roundsman", secret=True, needs_restart=True,
+)  # fmt: skip
+DB_HOST: Setting[str] = Setting(
+    "DB_HOST", fields.host, "PostgreSQL's host, or the folder of its socket.", example="127.0.0.1", needs_restart=True
+)
+DB_PORT: Setting[int] = Setting(
+    "DB_PORT", fields.whole_number(at_least=1, up_to=65535), "PostgreSQL's port.", "5432", needs_restart=True
+)
+DB_NAME: Setting[str] = Setting("DB_NAME", fields.text, "The database's name.", example="roundsman", needs_restart=True)
+DB_USER: Setting[str] = Setting("DB_USER", fields.text, "The database's user.", example="roundsman", needs_restart=True)
+DB_PASS: Setting[str] = Setting(
+    "DB_PASS", fields.text, "The user's password.", example="PASSWORD", secret=True, needs_restart=True
+)
+DB_POOL_SIZE: Setting[int] = Setting(
+    "DB_POOL_SIZE", fields.whole_number(at_least=1, up_to=100), "Connections that are kept open.", "5",
+    needs_restart=True,
+)  # fmt: skip
+DB_SSL: Setting[bool] = Setting("DB_SSL", fields.on_or_off, "Encrypt the connection.", "off", needs_restart=True)
+DB_SSL_REJECT_UNAUTHORIZED: Setting[bool] = Setting(
+    "DB_SSL_REJECT_UNAUTHORIZED", fields.on_or_off, "With DB_SSL: also check the server's certificate.", "on",
+    needs_restart=True,
+)  # fmt: skip
+
+CONVERSATION_CLOCK: Setting[str] = Setting(
+    "CONVERSATION_CLOCK", fields.choice("human", "customer"),
+    "Whose answer counts: a person's alone (human), or a bot's as well (customer).", "human",
+)  # fmt: skip
+CONVERSATION_THRESHOLD: Setting[float] = Setting(
+    "CONVERSATION_THRESHOLD_MINUTES", fields.number(above=0, up_to=43_200, of="minutes"),
+    "A customer who waits longer than this is late.", "15",
+)  # fmt: skip
+CONVERSATION_COMMENTS: Setting[bool] = Setting(
+    "CONVERSATION_COMMENTS", fields.on_or_off, "Watch comments under posts as well.", "off"
+)
+
+ALERT_CHANNELS: Setting[tuple[str, ...]] = Setting(
+    "ALERT_CHANNELS", fields.channels, "Where alerts go; by default the console and every channel that is set up.",
+    example="console,slack,telegram",
+)  # fmt: skip
+ALERT_LANGUAGE: Setting[str] = Setting(
+    "ALERT_LANGUAGE", fields.choice("en", "vi"), "Language of the messages: en or vi.", "en"
+)
+
+SLACK_WEBHOOK_URL: Setting[str] = Setting(
+    "SLACK_WEBHOOK_URL", fields.web_address, "An incoming webhook: the simplest way.",
+    example="https://hooks.slack.com/services/T000/B000/XXXX", secret=True,
+)  # fmt: skip
+SLACK_BOT_TOKEN: Setting[str] = Setting(
+    "SLACK_BOT_TOKEN", fields.slack_token, "Instead of the webhook: a bot's token, which can also edit its messages.",
+    example="xoxb-0000-0000-XXXX", secret=True,
+)  # fmt: skip
+SLACK_CHANNEL: Setting[str] = Setting(
+    "SLACK_CHANNEL", fields.slack_channel, "Where the bot writes: a channel's id or name.", example="#alerts"
+)
+SLACK_API_URL: Setting[str] = Setting(
+    "SLACK_API_URL", fields.web_address, "Another address of Slack's Web API.", example="https://slack.com/api/"
+)
+
+TELEGRAM_BOT_TOKEN: Setting[str] = Setting(
+    "TELEGRAM_BOT_TOKEN", fields.telegram_token, "The token that @BotFather gave.",
+    example="123456789:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA", secret=True,
+)  # fmt: skip
+TELEGRAM_CHAT_ID: Setting[tuple[str, ...]] = Setting(
+    "TELEGRAM_CHAT_ID", fields.chats, "Chats, separated by commas; `chat:topic` names a topic of a forum.",
+    example="-1001234567890,-1001234567890:7",
+)  # fmt: skip
+TELEGRAM_API_URL: Setting[str] = Setting(
+    "TELEGRAM_API_URL", fields.web_address, "A Bot API server of one's own.", example="https://api.telegram.org"
+)
+
+SETTINGS: tuple[Setting[Any], ...] = (
+    APP_ENV, STATE_DIR, TIME_ZONE, LOG_LEVEL, SHUTDOWN_SECONDS,
+    DATABASE_URL, DB_HOST, DB_PORT, DB_NAME, DB_USER, DB_PASS, DB_POOL_SIZE, DB_SSL, DB_SSL_REJECT_UNAUTHORIZED,
+    CONVERSATION_CLOCK, CONVERSATION_THRESHOLD, CONVERSATION_COMMENTS,
+    ALERT_CHANNELS, ALERT_LANGUAGE,
+    SLACK_WEBHOOK_URL, SLACK_BOT_TOKEN, SLACK_CHANNEL, SLACK_API_URL,
+    TELEGRAM_BOT_TOKEN, TELEGRAM_CHAT_ID, TELEGRAM_API_URL,
+)  # fmt: skip
+
+JOB_FACTS = (
+    "SCHEDULE", "TIMEOUT", "OVERLAP", "CATCH_UP", "JITTER", "TIME_ZONE", "ENABLED", "RUN_AT_START", "ISOLATE",
+    "MEMORY_LIMIT_MIB",
+)  # fmt: skip
+"""JOB_<NAME>_<FACT> overrides a fact of a job class."""
+
+ENV_FILE = "ROUNDSMAN_ENV_FILE"
+"""Names the settings file; only read from the process environment."""
+
+NODE_ENV = "NODE_ENV"
+
+LATER = (
+    "QUEUE_TYPE", "SQS_QUEUE_URL", "REDIS_URL", "MONGO_URL", "LLM_PROVIDER", "GEMINI_API_KEY", "GEMINI_MODEL",
+    "BEDROCK_MODEL_ID", "BEDROCK_REGION", "MCP_SERVER_URL", "MAX_RETRY", "CONFIDENCE_THRESHOLD", "WORKER_CONCURRENCY",
+    "WORKER_MEMORY_LIMIT", "WORKER_CPU_LIMIT", "WORKER_TIMEOUT", "MAX_CONCURRENT_WORKERS", "PORT",
+)  # fmt: skip
+"""Known names that nothing reads yet: accepted with a note, as an older installation may set them."""
+
+LATER_PREFIXES = ("SMTP_", "PANCAKE_", "AWS_")
+"""The same for whole families."""
+
+OWN_PREFIXES = ("ROUNDSMAN_", "CONVERSATION_", "ALERT_")
+"""A name with such a beginning can only be meant for us, so an unknown one is a fault even in the environment."""
+
+SHARED_PREFIXES = ("SLACK_", "TELEGRAM_", "DB_", "JOB_")
+"""Other programs use such names too: an unknown one in the environment is worth a note, no more."""

@@ -1,0 +1,167 @@
+"""Readers of single values: text in, value out, or ValueError with the second half of a sentence.
+
+The sentence begins with the setting's name and the value as written (unless secret), and goes on with this half:
+`LOG_LEVEL: 'loud' is no log level; choose from ...`.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from pathlib import PurePosixPath
+from urllib.parse import SplitResult, urlsplit
+from zoneinfo import ZoneInfo
+
+_NUMBER = re.compile(r"[0-9]{1,9}(\.[0-9]{1,6})?")
+_LOOPBACK = re.compile(r"localhost|127(\.[0-9]{1,3}){3}|::1")
+_CHAT = re.compile(r"(-?[0-9]{1,20}|@[A-Za-z][A-Za-z0-9_]{3,})(:[0-9]{1,10})?")
+_TELEGRAM_TOKEN = re.compile(r"[0-9]{5,}:[A-Za-z0-9_-]{30,}")  # as BotFather gives them: 8-10 digits, 35 characters
+_SLACK_TOKEN = re.compile(r"xox[a-z]-[A-Za-z0-9-]{6,}|xoxe\.xox[a-z]-[A-Za-z0-9-]{6,}")
+_DATABASES = ("sqlite", "sqlite+pysqlite", "postgres", "postgresql", "postgresql+psycopg")
+
+
+def text(value: str) -> str:
+    """Any text."""
+    return value
+
+
+def choice(*allowed: str, also: Mapping[str, str] | None = None) -> Callable[[str], str]:
+    """One of these words in any case; `also` maps further spellings."""
+
+    def read(value: str) -> str:
+        word = (also or {}).get(value.lower(), value.lower())
+        if word not in allowed:
+            raise ValueError(f"is not one of {', '.join(allowed)}")
+        return word
+
+    return read
+
+
+def on_or_off(value: str) -> bool:
+    """A switch."""
+    word = value.lower()
+    if word in ("on", "true", "yes", "1"):
+        return True
+    if word in ("off", "false", "no", "0"):
+        return False
+    raise ValueError("is neither on nor off")
+
+
+def number(*, above: float, up_to: float, of: str) -> Callable[[str], float]:
+    """A decimal number of something, `above` excluded."""
+
+    def read(value: str) -> float:
+        if not _NUMBER.fullmatch(value) or not above < float(value) <= up_to:
+            raise ValueError(f"is not a number of {of} above {above:g} and up to {up_to:g}")
+        return float(value)
+
+    return read
+
+
+def whole_number(*, at_least: int, up_to: int) -> Callable[[str], int]:
+    """A whole number, both ends included."""
+
+    def read(value: str) -> int:
+        if not re.fullmatch(r"[0-9]{1,9}", value) or not at_least <= int(value) <= up_to:
+            raise ValueError(f"is not a whole number from {at_least} to {up_to}")
+        return int(value)
+
+    return read
+
+
+def time_zone(value: str) -> ZoneInfo:
+    """A name of the time zone database."""
+    try:
+        return ZoneInfo(value)
+    except (OSError, ValueError, KeyError):  # KeyError: ZoneInfoNotFoundError; OSError: the name of a folder
+        raise ValueError("is no time zone; write one such as Europe/Berlin or Asia/Ho_Chi_Minh") from None
+
+
+def folder(value: str) -> str:
+    """A path; `~` is a shell's word."""
+    if value.startswith("~"):
+        raise ValueError("begins with ~, which only a shell understands; write the whole path")
+    return value
+
+
+def channels(value: str) -> tuple[str, ...]:
+    """A comma-separated list of channel names."""
+    names = tuple(dict.fromkeys(name.strip().lower() for name in value.split(",") if name.strip()))
+    unknown = [name for name in names if name not in ("console", "slack", "telegram")]
+    if unknown or not names:
+        raise ValueError("is not a comma-separated list of console, slack, telegram")
+    return names
+
+
+def chats(value: str) -> tuple[str, ...]:
+    """A comma-separated list of Telegram chats, each with an optional topic."""
+    found = tuple(dict.fromkeys(chat.strip() for chat in value.split(",") if chat.strip()))
+    if not found or not all(_CHAT.fullmatch(chat) for chat in found):
+        raise ValueError("is not a chat id; write -1001234567890, @name, or -1001234567890:7 for a topic, with commas")
+    return found
+
+
+def telegram_token(value: str) -> str:
+    """A bot's token."""
+    if not _TELEGRAM_TOKEN.fullmatch(value):
+        raise ValueError("is no bot token; copy the one that @BotFather gave, digits, a colon, and 35 characters")
+    return value
+
+
+def slack_token(value: str) -> str:
+    """A bot's token."""
+    if not _SLACK_TOKEN.fullmatch(value):
+        raise ValueError("is no Slack token; copy the Bot User OAuth Token, which begins with xoxb-")
+    return value
+
+
+def slack_channel(value: str) -> str:
+    """A channel's id or name."""
+    if not re.fullmatch(r"[#@]?[\w.-]{1,80}", value):
+        raise ValueError("is no Slack channel; write its id (C0123456789) or its name (#alerts)")
+    return value
+
+
+def web_address(value: str) -> str:
+    """An https address, or http to this machine: a token must not cross a network in the clear."""
+    parts = _split(value)
+    if parts.username is not None or parts.password is not None:
+        raise ValueError("holds a user name or password; leave them out of the address")
+    if parts.scheme == "http" and _LOOPBACK.fullmatch(parts.hostname or ""):
+        return value
+    if parts.scheme != "https":
+        raise ValueError("is not an https:// address (http:// is accepted for this machine only)")
+    return value
+
+
+def _split(value: str) -> SplitResult:
+    try:
+        parts = urlsplit(value)
+        host, _port = parts.hostname, parts.port
+    except ValueError:
+        host = None
+    if not host or not re.fullmatch(r"[!-~]+", value):
+        raise ValueError("is not a web address")
+    return parts
+
+
+def host(value: str) -> str:
+    """A host name, an address, or the folder of a Unix socket."""
+    if not re.fullmatch(r"/[^\s?#%]*|[A-Za-z0-9._:-]{1,255}", value):
+        raise ValueError("is no host name; write one such as db.example.org, or the folder of a socket")
+    return value
+
+
+def database_url(value: str) -> str:
+    """A database URL that names a file or a database."""
+    try:
+        parts = urlsplit(value)
+        _port = parts.port
+    except ValueError:
+        raise ValueError("is not a database URL; characters such as / # @ in the password must be %-encoded") from None
+    if parts.scheme not in _DATABASES or "://" not in value:
+        raise ValueError("is no database URL; write sqlite:///FILE or postgresql://USER:PASSWORD@HOST/NAME")
+    if parts.scheme.startswith("sqlite"):
+        if parts.netloc or parts.query or PurePosixPath(parts.path).name in ("", ":memory:"):
+            raise ValueError("names no SQLite file; write sqlite:////var/lib/roundsman/roundsman.db (four slashes)")
+    elif not parts.path.strip("/"):
+        raise ValueError("names no database; end it with /NAME")
+    return value

@@ -1,0 +1,80 @@
+"""Names that nobody knows: a mistyped setting must not be ignored in silence."""
+
+from collections.abc import Iterable
+
+from config.catalogue import (
+    ENV_FILE,
+    JOB_FACTS,
+    LATER,
+    LATER_PREFIXES,
+    NODE_ENV,
+    OWN_PREFIXES,
+    SETTINGS,
+    SHARED_PREFIXES,
+)
+from config.sources import Sources, printable
+
+_KNOWN = frozenset(
+    {setting.name for setting in SETTINGS}
+    | {f"{setting.name}_FILE" for setting in SETTINGS if setting.secret}
+    | {ENV_FILE, NODE_ENV}
+)
+
+
+def job_fact(name: str) -> tuple[str, str] | None:
+    """`JOB_DAILY_REPORT_CATCH_UP` to `("daily_report", "catch_up")`; None if the name is not of this kind."""
+    if not name.startswith("JOB_"):
+        return None
+    # TIME_ZONE before any shorter fact that a later release may add with the same end
+    for fact in sorted(JOB_FACTS, key=len, reverse=True):
+        job = name.removeprefix("JOB_").removesuffix(f"_{fact}")
+        if name.endswith(f"_{fact}") and job and name != f"JOB_{fact}":
+            return job.lower(), fact.lower()
+    return None
+
+
+def judge_names(sources: Sources) -> tuple[list[str], list[str]]:
+    """Faults and notes about the names that were used, in the file and in the environment."""
+    faults: list[str] = []
+    notes: list[str] = []
+    for name, given in sources.lines.items():
+        if name == ENV_FILE:
+            faults.append(f"{given.label(name)}: belongs into the environment of the process, not into the file.")
+        elif _is_later(name):
+            notes.append(f"{given.label(name)} is set but nothing uses it yet.")
+        elif not _is_known(name):
+            faults.append(f"{given.label(printable(name))}: no such setting; {_advice(name)}")
+    for name, given in sources.environment.items():
+        if name in LATER or (_is_later(name) and not name.startswith("AWS_")):  # AWS_: set for many other tools
+            notes.append(f"{given.label(name)} is set but nothing uses it yet.")
+        elif name.startswith(OWN_PREFIXES) and not _is_known(name):
+            faults.append(f"{printable(name)}: no such setting; {_advice(name)}")
+        elif name.startswith(SHARED_PREFIXES) and not _is_known(name) and _nearest(name):
+            notes.append(f"{printable(name)} is no setting of ours and is ignored; {_advice(name)}")
+    return faults, notes
+
+
+def _is_known(name: str) -> bool:
+    return name in _KNOWN or job_fact(name) is not None
+
+
+def _is_later(name: str) -> bool:
+    plain = name.removesuffix("_FILE")
+    return plain in LATER or plain.startswith(LATER_PREFIXES)
+
+
+def _advice(name: str) -> str:
+    nearest = _nearest(name)
+    return f"did you mean {nearest}?" if nearest else "remove it; config/example.env lists all."
+
+
+def _nearest(name: str) -> str | None:
+    from difflib import get_close_matches
+
+    candidates: Iterable[str] = _KNOWN
+    if name.startswith("JOB_"):
+        # Any part of the name may be the job's own, so its end alone is compared with the facts
+        parts = name.removeprefix("JOB_").split("_")
+        candidates = ["_".join(["JOB", *parts[:place], fact]) for place in range(1, len(parts)) for fact in JOB_FACTS]
+    found = get_close_matches(name.upper(), candidates, n=1, cutoff=0.8)
+    return found[0] if found else None

@@ -1,0 +1,122 @@
+"""What can be set, as frozen values that are read once and handed on. `config.load` makes them."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from types import MappingProxyType
+from urllib.parse import unquote, urlsplit
+from zoneinfo import ZoneInfo
+
+from config.secret import Secret
+
+
+class SettingsError(Exception):
+    """The settings are wrong. `faults` holds one sentence for each fault, all found at once."""
+
+    def __init__(self, faults: tuple[str, ...]) -> None:
+        self.faults = faults
+        super().__init__("\n".join(faults))
+
+
+@dataclass(frozen=True)
+class StoreSettings:
+    """Where the store is."""
+
+    url: Secret
+    """`sqlite:///FILE` (absolute) or `postgresql://...`, made from the DB_ settings if those are used."""
+    pool_size: int = 5
+    ssl: bool = False
+    ssl_verify: bool = True
+
+
+@dataclass(frozen=True)
+class ConversationSettings:
+    """When a conversation counts as late."""
+
+    clock: str = "human"
+    """`human`: only a person's answer counts; `customer`: a bot's counts too."""
+    threshold: timedelta = timedelta(minutes=15)
+    comments: bool = False
+    """Whether comments under posts are watched as well."""
+
+
+@dataclass(frozen=True)
+class AlertSettings:
+    """Where alerts go and in which language."""
+
+    channels: tuple[str, ...] = ("console",)
+    language: str = "en"
+
+
+@dataclass(frozen=True)
+class SlackSettings:
+    """Either a webhook, or a bot's token with its channel."""
+
+    webhook_url: Secret | None = None
+    bot_token: Secret | None = None
+    channel: str | None = None
+    api_url: str | None = None
+    """None means Slack's own."""
+
+
+@dataclass(frozen=True)
+class TelegramSettings:
+    """One bot that writes to one or more chats."""
+
+    bot_token: Secret
+    chats: tuple[str, ...]
+    """Each `chat` or `chat:topic`."""
+    api_url: str | None = None
+    """None means Telegram's own."""
+
+
+@dataclass(frozen=True)
+class InForce:
+    """One setting as it counts now."""
+
+    name: str
+    value: str | Secret | None
+    """As written, or the default; None when it is not set and has no default."""
+    shown: str | None
+    """The value as it may be printed."""
+    source: str
+    """`default`, `environment`, `.env line 3`, a file or a credential."""
+    needs_restart: bool = False
+
+
+@dataclass(frozen=True)
+class Settings:
+    """All settings. The unit is in the name or the type."""
+
+    app_env: str
+    state_dir: Path
+    time_zone: ZoneInfo
+    log_level: str
+    shutdown_deadline: timedelta
+    store: StoreSettings
+    conversation: ConversationSettings
+    alerts: AlertSettings
+    slack: SlackSettings | None
+    telegram: TelegramSettings | None
+    jobs: Mapping[str, Mapping[str, str]] = field(default_factory=lambda: MappingProxyType({}))
+    """Job name to its overridden facts (`schedule`, `timeout`, ...), as written: the registry, which knows the jobs,
+    judges them."""
+    notes: tuple[str, ...] = ()
+    """What is no fault but should be said once."""
+    in_force: tuple[InForce, ...] = field(default=(), repr=False)
+
+    def secrets(self) -> tuple[str, ...]:
+        """Every text that must not reach a log, in all the forms in which it might."""
+        return tuple(dict.fromkeys(self._secrets()))
+
+    def _secrets(self) -> Iterator[str]:
+        # All that were given: one that is set and not used is hidden as well
+        given = [item.value.reveal() for item in self.in_force if isinstance(item.value, Secret)]
+        for text in (*given, self.store.url.reveal()):
+            if text.startswith("sqlite:"):
+                continue
+            yield text
+            password = urlsplit(text).password if "://" in text else None
+            if password:
+                yield from (password, unquote(password))
