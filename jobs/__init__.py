@@ -1,0 +1,7 @@
+"""The product: one Job class a file, listed here and nowhere else. To add a job, write its file and add it below."""
+
+from jobs.cleanup import Cleanup
+from jobs.conversation_monitor import ConversationMonitor
+from roundsman.scheduling.job import Job
+
+JOBS: tuple[type[Job], ...] = (ConversationMonitor, Cleanup)

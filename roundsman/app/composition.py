@@ -1,15 +1,15 @@
 """All parts, joined once from the settings. Nothing here runs yet: `Daemon` starts them, commands just use them."""
 
-import logging
 import sys
 from collections.abc import Sequence
 from functools import cached_property
 
 from config import Settings
 from roundsman.alerts.book import AlertBook
-from roundsman.alerts.channels import build_channels
 from roundsman.alerts.channels.base import Channel
 from roundsman.alerts.sender import Sender
+from roundsman.alerts.templates import Language
+from roundsman.app.channels import channels_of
 from roundsman.app.parts import Parts
 from roundsman.app.settings import registry_of, waiting_policy
 from roundsman.clock import Clock
@@ -22,8 +22,6 @@ from roundsman.scheduling.executor import Work
 from roundsman.scheduling.isolation import IsolatedWork
 from roundsman.scheduling.job import Job
 from roundsman.scheduling.registry import JobFacts
-
-log = logging.getLogger(__name__)
 
 
 class App:
@@ -39,7 +37,7 @@ class App:
     @cached_property
     def store(self) -> Store:
         store = Store(store_options(self.settings.store))
-        ensure_schema(store, backups=self.settings.state_dir / "backups", log=log)
+        ensure_schema(store, backups=self.settings.state_dir / "backups", clock=self.clock)
         return store
 
     @cached_property
@@ -48,11 +46,18 @@ class App:
 
     @cached_property
     def channels(self) -> tuple[Channel, ...]:
-        return channels_of(self.settings)
+        return channels_of(self.settings, self.clock)
 
     @cached_property
     def sender(self) -> Sender:
-        return Sender(self.store, self.clock, self.owner, self.channels, language=self.settings.alerts.language)
+        return Sender(
+            self.store,
+            self.clock,
+            self.owner,
+            self.channels,
+            language=Language(self.settings.alerts.language),
+            zone=self.settings.time_zone,
+        )
 
     @cached_property
     def book(self) -> AlertBook:
@@ -70,9 +75,9 @@ class App:
     def reconfigure(self, settings: Settings) -> None:
         """Take other settings for all that can change while it runs. Raises ConfigurationError, changing nothing."""
         registry = registry_of(settings, self.jobs)
-        channels = channels_of(settings)
+        channels = channels_of(settings, self.clock)
         self.settings, self.registry, self.channels = settings, registry, channels
-        self.sender.replace(channels, language=settings.alerts.language)
+        self.sender.replace(channels, language=Language(settings.alerts.language), zone=settings.time_zone)
         self.book.replace([channel.name for channel in channels])
 
     def close(self) -> None:

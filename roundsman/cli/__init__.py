@@ -39,6 +39,3 @@ def main(jobs: Sequence[type[Job]], arguments: Sequence[str] | None = None) -> N
         session.close()
     sys.stdout.flush()
     sys.exit(status)
-
-
-

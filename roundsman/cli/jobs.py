@@ -219,7 +219,13 @@ def _set_paused(session: Session, job: str, *, by: str | None) -> None:
             connection, facts.name, facts.trigger.text, by=by, now=session.clock.now()
         )
     verb = "resumed" if by is None else "paused"
-    say(f"{facts.name} is {verb}." if changed else f"{facts.name} was {verb} already." if by else f"{job} is not paused.")
+    say(
+        f"{facts.name} is {verb}."
+        if changed
+        else f"{facts.name} was {verb} already."
+        if by
+        else f"{job} is not paused."
+    )
 
 
 def _one(session: Session, job: str) -> JobFacts:

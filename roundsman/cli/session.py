@@ -8,12 +8,15 @@ import os
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from config import Settings
 from roundsman.clock import Clock, SystemClock
 from roundsman.repositories.engine import Store
 from roundsman.scheduling.job import Job
+
+if TYPE_CHECKING:
+    from roundsman.app.composition import App  # imported when it is used: `--help` needs none of it
 
 
 class Session:
@@ -26,22 +29,21 @@ class Session:
     @cached_property
     def settings(self) -> Settings:
         """Raises ConfigurationError with every fault."""
-        from roundsman.app import read_settings
+        from roundsman.app.settings import read_settings
 
         return read_settings(os.environ, Path.cwd())
 
     @cached_property
-    def app(self) -> Any:
+    def app(self) -> "App":
         """The composed parts (see `roundsman.app.App`), with the store's schema ensured. Not started."""
-        from roundsman.app import App
+        from roundsman.app.composition import App
 
         return App(self.settings, self.jobs, self.clock)
 
     @property
     def store(self) -> Store:
         """The store, with its schema ensured. Raises StoreError."""
-        store: Store = self.app.store
-        return store
+        return self.app.store
 
     def close(self) -> None:
         """Let go of what was opened."""

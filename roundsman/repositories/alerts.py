@@ -15,7 +15,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, bindparam, func, literal, select, text, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from roundsman.repositories.notifications import NotificationEvent, NotificationStatus
+from roundsman.repositories.notifications import UNFINISHED, NotificationEvent, NotificationStatus
 from roundsman.repositories.tables import alerts, notifications
 
 CHUNK = 500
@@ -221,6 +221,15 @@ class AlertRepository:
     def count_open(self, connection: Connection) -> int:
         """How many alerts are open."""
         return connection.execute(select(func.count()).select_from(alerts).where(OPEN)).scalar_one()
+
+    def prune(self, connection: Connection, before: datetime, *, limit: int) -> int:
+        """Delete up to `limit` alerts resolved before that time, with their notifications; returns how many.
+
+        One whose end is still to be told stays.
+        """
+        untold = select(notifications.c.alert_id).where(UNFINISHED)
+        old = select(alerts.c.id).where(alerts.c.resolved_at < before, alerts.c.id.not_in(untold)).limit(limit)
+        return connection.execute(alerts.delete().where(alerts.c.id.in_(old))).rowcount
 
 
 def _alert(row: Row[Any]) -> Alert:

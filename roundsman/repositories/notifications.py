@@ -185,6 +185,15 @@ class NotificationRepository:
         )
         return [Waiting(row.channel, row.owner, row.earliest) for row in connection.execute(query)]
 
+    def backlog(self, connection: Connection) -> dict[str, int]:
+        """How many notifications wait or are being sent, by channel; also on channels that are switched off."""
+        query = (
+            select(notifications.c.channel, func.count().label("waiting"))
+            .where(UNFINISHED)
+            .group_by(notifications.c.channel)
+        )
+        return {row.channel: row.waiting for row in connection.execute(query)}
+
     def release(self, connection: Connection, owners: Iterable[str], held: Iterable[int], now: datetime) -> int:
         """Free the claims of these (dead) owners and those whose lease is over, except the ones `held` by the caller.
 

@@ -7,6 +7,7 @@ Rows that are claimed carry the `owner` (see `roundsman.owner`), and each change
 update: one row changed means it is mine.
 """
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -49,18 +50,35 @@ class UtcTime(TypeDecorator[datetime]):
     def load_dialect_impl(self, dialect: Dialect) -> Any:
         return dialect.type_descriptor(DateTime(timezone=dialect.name == "postgresql"))
 
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        if value is None:
-            return None
-        if value.tzinfo is None:
-            raise ValueError(f"a naive time reached the store: {value!r}")
-        value = value.astimezone(UTC)
-        return value if dialect.name == "postgresql" else value.replace(tzinfo=None)
+    # The processors are overridden as a whole, past SQLAlchemy's own for SQLite: a ledger that writes a hundred ticks
+    # at once spent most of its time in them.
 
-    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        if value is None:
-            return None
-        return value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC)
+    def bind_processor(self, dialect: Dialect) -> Callable[[Any], Any]:
+        return _aware if dialect.name == "postgresql" else _to_text
+
+    def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[Any], Any]:
+        return _to_utc if dialect.name == "postgresql" else _from_text
+
+
+def _aware(value: datetime | None) -> datetime | None:
+    if value is None:
+        return None
+    if value.tzinfo is None:
+        raise ValueError(f"a naive time reached the store: {value!r}")
+    return value.astimezone(UTC)
+
+
+def _to_utc(value: datetime | None) -> datetime | None:
+    return None if value is None else value.astimezone(UTC)
+
+
+def _to_text(value: datetime | None) -> str | None:
+    aware = _aware(value)
+    return None if aware is None else aware.replace(tzinfo=None).isoformat(sep=" ", timespec="microseconds")
+
+
+def _from_text(value: str | None) -> datetime | None:
+    return None if value is None else datetime.fromisoformat(value).replace(tzinfo=UTC)
 
 
 Json = JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "postgresql")

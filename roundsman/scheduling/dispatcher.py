@@ -6,9 +6,11 @@ away nothing is forgotten: what could not be written stays here and is tried aga
 told that there is no progress.
 """
 
+import contextlib
 import logging
 import queue
 import threading
+import time
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -26,6 +28,7 @@ from roundsman.scheduling.registry import JobFacts
 from roundsman.scheduling.takeover import Takeover, free_the_future, take_over
 
 RETRY_STORE_AFTER = timedelta(seconds=1)
+GATHER_ENDS_FOR = timedelta(milliseconds=20)
 _STOOD_STILL = Gap(TickState.SUSPENDED, "the daemon or the machine stood still, or the clock was set forward")
 
 log = logging.getLogger(__name__)
@@ -188,7 +191,8 @@ class Dispatcher:
     # --- the work ---
 
     def _loop(self) -> None:
-        wait: float | None = 0.0
+        wait: float | None = None
+        self.run_once([])
         while True:
             items = self._take(wait)
             wait = self.run_once(items)
@@ -196,13 +200,19 @@ class Dispatcher:
                 return
 
     def _take(self, wait: float | None) -> list[_Item]:
+        """What came in, waiting at most so long for the first.
+
+        Ends of runs are in no hurry: they gather for a moment, so that many of them cost one commit and do not
+        compete with runs that are just beginning.
+        """
         items: list[_Item] = []
-        try:
+        with contextlib.suppress(queue.Empty):
             items.append(self._inbox.get(timeout=wait))
+            until = time.monotonic() + GATHER_ENDS_FOR.total_seconds()
             while True:
-                items.append(self._inbox.get_nowait())
-        except queue.Empty:
-            return items
+                in_no_hurry = wait != 0.0 and all(isinstance(item, _Ended) for item in items)
+                items.append(self._inbox.get(timeout=max(until - time.monotonic(), 0.0) if in_no_hurry else 0.0))
+        return items
 
     def run_once(self, items: list[_Item] | None = None) -> float | None:
         """One pass over what came in; returns the seconds after which to pass again, None when there is no need."""
@@ -309,10 +319,12 @@ def _log_end(job: str, report: RunReport) -> None:
     took = (report.finished_at - began).total_seconds()
     text = f"{job} {report.outcome.value.replace('_', ' ')} in {took:.3f} s"
     details = "; ".join(filter(None, (counters, report.reason, report.error)))
-    level = logging.ERROR if report.outcome in _BAD else logging.DEBUG if not counters else logging.INFO
+    # A run that ended as it should is in the ledger; a line for each would bury what an administrator looks for.
+    level = logging.ERROR if report.outcome in _BAD else logging.DEBUG if report.outcome in _QUIET else logging.INFO
     log.log(level, "%s%s", text, f": {details}" if details else "", extra=journal)
     if report.traceback:
         log.error("%s", report.traceback.rstrip(), extra=journal)
 
 
 _BAD = (OutcomeKind.FAILED, OutcomeKind.TIMED_OUT)
+_QUIET = (OutcomeKind.DONE,)

@@ -12,6 +12,7 @@ returns, and all other jobs go on. Work that may hang for ever belongs in an iso
 import logging
 import threading
 import traceback
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -62,9 +63,11 @@ class Executor:
         self._lock = threading.Lock()
         self._changed = threading.Condition(self._lock)
         self._running: dict[str, Running] = {}
-        self._inbox: list[Running] = []
-        self._idle = 0
+        self._inbox: deque[Running] = deque()
         self._work_waits = threading.Condition(self._lock)
+        self._idle = 0
+        self._waking = False
+        """A thread is on its way to the inbox."""
         self._names = 0
 
     def submit(self, claimed: Claimed, work: Work, timeout: timedelta) -> None:
@@ -75,12 +78,8 @@ class Executor:
                 raise RuntimeError(f"{run.job} is already running")
             self._running[run.job] = run
             self._inbox.append(run)
-            if self._idle >= len(self._inbox):
-                self._work_waits.notify()
-            else:
-                self._names += 1
-                threading.Thread(target=self._serve, name=f"job-{self._names}", daemon=True).start()
-            self._changed.notify_all()
+            if not self._waking:
+                self._wake_one()
 
     def running_for(self, job: str) -> timedelta | None:
         """How long the job's present run has taken; None when it does not run. Counts abandoned runs."""
@@ -146,15 +145,31 @@ class Executor:
 
     # --- one thread ---
 
+    def _wake_one(self) -> None:
+        """Bring one thread to the inbox. Whoever takes a run there and leaves others behind brings the next.
+
+        So no run waits behind one that blocks, yet a hundred short runs that are due together are done by a few
+        threads: waking a hundred costs more than the work.
+        """
+        self._waking = True
+        if self._idle:
+            self._work_waits.notify()
+        else:
+            self._names += 1
+            threading.Thread(target=self._serve, name=f"job-{self._names}", daemon=True).start()
+
     def _serve(self) -> None:
         while True:
             with self._lock:
                 self._idle += 1
                 found = self._work_waits.wait_for(lambda: bool(self._inbox), _IDLE_THREAD_LIVES.total_seconds())
                 self._idle -= 1
+                self._waking = False
                 if not found:
                     return
-                run = self._inbox.pop(0)
+                run = self._inbox.popleft()
+                if self._inbox:
+                    self._wake_one()
             self._execute(run)
 
     def _execute(self, run: Running) -> None:

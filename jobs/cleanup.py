@@ -1,0 +1,51 @@
+"""Keeps the store small: removes old rows of the ledger and old resolved alerts, in small batches."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import ClassVar
+
+from sqlalchemy import Connection
+
+from roundsman.repositories.alerts import AlertRepository
+from roundsman.repositories.engine import Store
+from roundsman.repositories.ticks import TickRepository
+from roundsman.scheduling.job import Job, JobContext, Outcome
+
+LEDGER_KEPT_FOR = timedelta(days=30)
+ALERTS_KEPT_FOR = timedelta(days=180)
+_BATCH_ROWS = 1_000
+"""Small enough that a batch holds SQLite's write lock for milliseconds only: ticks are claimed meanwhile."""
+
+
+class Cleanup(Job):
+    """Open alerts, running ticks and a job's newest tick are never removed."""
+
+    name: ClassVar[str] = "cleanup"
+    schedule: ClassVar[str] = "17 3 * * *"
+    jitter: ClassVar[timedelta] = timedelta(minutes=5)
+
+    def __init__(self, store: Store, ticks: TickRepository) -> None:
+        self._store = store
+        self._ticks = ticks
+        self._alerts = AlertRepository()
+
+    def run(self, ctx: JobContext) -> Outcome:
+        now = ctx.clock.now()
+        return Outcome.done(
+            ticks=self._in_batches(
+                ctx, lambda connection: self._ticks.prune(connection, now - LEDGER_KEPT_FOR, limit=_BATCH_ROWS)
+            ),
+            alerts=self._in_batches(
+                ctx, lambda connection: self._alerts.prune(connection, now - ALERTS_KEPT_FOR, limit=_BATCH_ROWS)
+            ),
+        )
+
+    def _in_batches(self, ctx: JobContext, prune: Callable[[Connection], int]) -> int:
+        removed = 0
+        while True:
+            ctx.stop.check()
+            with self._store.write() as connection:
+                batch = prune(connection)
+            removed += batch
+            if batch < _BATCH_ROWS:
+                return removed

@@ -1,0 +1,90 @@
+"""`roundsman status`: one look at everything."""
+
+from typing import Annotated, Any
+
+import typer
+
+from roundsman.cli.output import print_json, say, short_duration
+from roundsman.cli.session import Session
+from roundsman.repositories.alerts import AlertRepository
+from roundsman.repositories.channels import ChannelRepository
+from roundsman.repositories.daemons import STALE_AFTER, DaemonRepository
+from roundsman.repositories.notifications import NotificationRepository
+
+app = typer.Typer()
+
+
+@app.command()
+def status(ctx: typer.Context, as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
+    """Show the daemons, what runs, what is due next, open alerts and channels."""
+    session: Session = ctx.obj
+    found = _look(session)
+    if as_json:
+        print_json(found)
+        return
+    now = session.clock.now()
+    daemons = found["daemons"]
+    if not daemons:
+        say("No daemon is running on this store. Start one with `roundsman run`.")
+    for daemon in daemons:
+        state = "is up" if daemon["alive"] else "is SILENT since its last heartbeat"
+        up = short_duration(now - daemon["started_at"])
+        say(f"Daemon {daemon['host']} pid {daemon['pid']} {state}, started {up} ago: {daemon['status']}")
+    say(f"Store: {found['store']}")
+    for run in found["running"]:
+        say(f"Running: {run['job']}, since {short_duration(now - (run['started_at'] or run['due_at']))}")
+    for job, since in found["paused"].items():
+        say(f"Paused: {job}, since {short_duration(now - since)}")
+    for coming in found["next"]:
+        say(f"Next: {coming['job']} in {short_duration(coming['due_at'] - now)}")
+    say(f"Open alerts: {found['open_alerts']}  (roundsman alerts list)")
+    for channel in found["channels"]:
+        words = f"OFF since {channel['off_since']}: {channel['off_reason']}" if channel["off_since"] else "on"
+        say(f"Channel {channel['channel']}: {words}, {channel['waiting']} waiting")
+
+
+def _look(session: Session) -> dict[str, Any]:
+    app_, now = session.app, session.clock.now()
+    with session.store.read() as connection:
+        daemons = DaemonRepository().all(connection)
+        running = app_.ticks.running(connection)
+        paused = app_.ticks.paused(connection)
+        states = ChannelRepository().states(connection)
+        waiting = NotificationRepository().backlog(connection)
+        open_alerts = AlertRepository().count_open(connection)
+    return {
+        "now": now,
+        "store": session.store.place,
+        "daemons": [
+            {
+                "host": daemon.host,
+                "pid": daemon.pid,
+                "version": daemon.version,
+                "started_at": daemon.started_at,
+                "heartbeat_at": daemon.heartbeat_at,
+                "alive": now - daemon.heartbeat_at <= STALE_AFTER,
+                "status": daemon.status,
+            }
+            for daemon in daemons
+        ],
+        "running": [{"job": run.job, "due_at": run.due_at, "started_at": run.started_at} for run in running],
+        "paused": paused,
+        "next": sorted(
+            (
+                {"job": facts.name, "due_at": due}
+                for facts in app_.registry.enabled
+                if facts.name not in paused and (due := facts.trigger.next_after(now)) is not None
+            ),
+            key=lambda coming: coming["due_at"],
+        ),
+        "open_alerts": open_alerts,
+        "channels": [
+            {
+                "channel": name,
+                "off_since": state.off_since,
+                "off_reason": state.off_reason,
+                "waiting": waiting.get(name, 0),
+            }
+            for name, state in sorted(states.items())
+        ],
+    }
