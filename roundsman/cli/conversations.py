@@ -74,7 +74,7 @@ def say_summary(summary: ImportSummary) -> None:
         title=f"Imported {summary.file}",
     )
     if summary.conversations_made:
-        say(f"{summary.conversations_made} conversations were made from their messages alone.")
+        say(f"Conversations made from their messages alone: {summary.conversations_made}.")
     if summary.ignored:
         say("Not needed and passed over: " + ", ".join(f"{n} x {name}" for name, n in summary.ignored.items()) + ".")
     _say_some([each.sentence for each in summary.set_aside])
@@ -116,7 +116,7 @@ def _print(session: Session, entries: Sequence[RosterEntry], *, as_json: bool, w
     order = list(reversed(Judgement))
     rows = sorted(entries, key=lambda entry: order.index(entry.verdict.verdict))  # stable: longest waiting first
     print_table(
-        ["VERDICT", "WAITED", "DUE", "CUSTOMER", "PAGE", "PLATFORM", "CONVERSATION", "REASON"],
+        ["VERDICT", "WAITED", "DUE", "CUSTOMER", "PAGE", "PLATFORM", "CONVERSATION", "NOTE"],
         [_cells(session, entry) for entry in rows],
     )
 
@@ -132,5 +132,5 @@ def _cells(session: Session, entry: RosterEntry) -> tuple[str, ...]:
         page.name or page.page_id,
         platform_of(conversation).value,
         verdict.conversation_id,
-        verdict.reason,
+        verdict.reason if verdict.verdict is Judgement.EXCLUDED else "",
     )
