@@ -146,9 +146,7 @@ def alerts_of(values: Values, *, slack: bool, telegram: bool) -> AlertSettings:
     is_set_up = {"slack": slack, "telegram": telegram}
     for channel in named or ():
         if channel in needs and not is_set_up[channel]:
-            values.fault(
-                c.ALERT_CHANNELS, f"names {channel}, but {needs[channel]} is not set; set it or remove {channel}"
-            )
+            values.fault(c.ALERT_CHANNELS, f"names {channel} without {needs[channel]}; set that, or remove {channel}")
     ready = tuple(channel for channel, yes in is_set_up.items() if yes)
     if named:
         values.notes.extend(

@@ -144,7 +144,9 @@ def _parse(content: str, name: str, fault: Callable[[str], None]) -> Iterator[tu
 
     lines: dict[str, int] = {}
     for binding in parse_stream(StringIO(content)):
-        line = binding.original.line
+        text = binding.original.string
+        # The parser counts blank lines before a setting as part of it
+        line = binding.original.line + text[: len(text) - len(text.lstrip())].count("\n")
         if binding.error or (binding.key is not None and binding.value is None):
             # The line itself is not repeated: it may be a broken secret
             fault(f"{name} line {line}: this is not NAME=VALUE; correct the line or put # before it.")

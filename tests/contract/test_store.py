@@ -11,14 +11,18 @@ from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from servers import PASSWORD, PostgresServer, make_folder, remove_folder, start_postgres, stop_postgres
 from sqlalchemy import insert, select, text
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import IntegrityError, StatementError
 
+from config import load
 from roundsman.clock import ManualClock
 from roundsman.errors import EXIT_FAILED, StoreError
 from roundsman.repositories.engine import Store, StoreOptions, parse_url, ping
+from roundsman.repositories.place import sqlite_file, store_options
 from roundsman.repositories.schema import ensure_schema
 from roundsman.repositories.tables import channels, set_aside
 
@@ -304,6 +308,26 @@ def test_other_urls_are_refused_without_repeating_them(value: str) -> None:
     with pytest.raises(ValueError) as refusal:
         parse_url(value)
     assert PASSWORD not in str(refusal.value)
+
+
+NAMES = st.text(st.characters(codec="utf-8", exclude_categories=["C", "Z"]), min_size=1, max_size=20)
+
+
+@given(name=NAMES, user=NAMES, password=NAMES, host=st.sampled_from(["db.example.org", "::1", "/run/postgresql"]))
+def test_the_parts_of_a_database_reach_the_driver_as_they_were_written(
+    name: str, user: str, password: str, host: str
+) -> None:
+    environ = {"DB_HOST": host, "DB_NAME": name, "DB_USER": user, "DB_PASS": password, "DB_PORT": "6543"}
+    url = store_options(load(environ, Path("/nonexistent")).store).url
+    assert (url.database, url.username, url.password) == (name, user, password)
+    assert host in (url.host, url.query.get("host"))
+    assert "6543" in (str(url.port), url.query.get("port"))
+
+
+@given(folder=NAMES)
+def test_a_state_folder_of_any_name_holds_the_store(folder: str) -> None:
+    found = load({"ROUNDSMAN_STATE_DIR": f"/srv/{folder}"}, Path("/nonexistent"))
+    assert sqlite_file(store_options(found.store).url) == found.state_dir / "roundsman.db"
 
 
 def test_the_password_is_in_no_text_of_the_store() -> None:
