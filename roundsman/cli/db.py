@@ -1,10 +1,12 @@
 """`roundsman db`: bring the schema forward, take a copy. Opens the store as it is, whatever its schema."""
 
+import shlex
 from contextlib import closing
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from sqlalchemy.engine import URL
 
 from roundsman.cli.output import print_json, say
 from roundsman.cli.session import Session
@@ -58,11 +60,7 @@ def backup(
     options = store_options(session.settings.store)
     source = sqlite_file(options.url)
     if source is None:
-        # The URL without its password would be of little use to copy; the variables are what the reader has
-        raise BadInputError(
-            "The store is a PostgreSQL database, which brings its own tool: "
-            f"pg_dump --format=custom --file=roundsman.dump {options.url.database}"
-        )
+        raise BadInputError(f"The store is a PostgreSQL database, which brings its own tool: {_pg_dump(options.url)}")
     if not source.exists():
         raise BadInputError(f"There is no database {source} yet; nothing was copied.")
     target = file or _backups(session) / manual_name(session.clock.now())
@@ -73,6 +71,14 @@ def backup(
         print_json({"database": str(source), "backup": str(target), "bytes": target.stat().st_size})
     else:
         say(f"Copied {source} to {target} ({target.stat().st_size / 1024:.0f} KiB).")
+
+
+def _pg_dump(url: URL) -> str:
+    """The command to type; it asks for the password."""
+    host, port = url.host or url.query.get("host"), url.port or url.query.get("port")
+    given = {"host": host, "port": port, "username": url.username}
+    options = [f"--{name}={shlex.quote(str(value))}" for name, value in given.items() if value]
+    return " ".join(["pg_dump --format=custom --file=roundsman.dump", *options, shlex.quote(str(url.database))])
 
 
 def _backups(session: Session) -> Path:
