@@ -13,8 +13,8 @@ from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import Connection, Row, bindparam, func, literal, select, text, update
-from sqlalchemy.dialects import postgresql, sqlite
 
+from roundsman.repositories.engine import upserting
 from roundsman.repositories.notifications import UNFINISHED, NotificationEvent, NotificationStatus
 from roundsman.repositories.tables import alerts, notifications
 
@@ -99,7 +99,7 @@ class AlertRepository:
         """Open those whose fingerprint is not open yet, with one notification per channel. Returns the opened ones."""
         if not drafts:
             return set()
-        insert = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
+        insert = upserting(connection)
         statement = (
             insert(alerts)
             .on_conflict_do_nothing(index_elements=[alerts.c.fingerprint], index_where=text("status <> 'resolved'"))

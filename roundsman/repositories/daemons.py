@@ -8,10 +8,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, delete, select, update
-from sqlalchemy.dialects.postgresql import insert as postgresql_insert
-from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from roundsman.owner import Owner, dead_owners
+from roundsman.repositories.engine import upserting
 from roundsman.repositories.tables import daemons
 
 STALE_AFTER = timedelta(seconds=90)
@@ -47,7 +46,7 @@ class DaemonRepository:
         }
         changed = connection.execute(update(daemons).where(daemons.c.owner == record.owner).values(values))
         if changed.rowcount == 0:
-            insert = sqlite_insert if connection.dialect.name == "sqlite" else postgresql_insert
+            insert = upserting(connection)
             connection.execute(insert(daemons).values(values).on_conflict_do_nothing())
 
     def leave(self, connection: Connection, owner: Owner) -> None:

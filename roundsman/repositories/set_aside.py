@@ -5,9 +5,8 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 
 from sqlalchemy import Connection, delete, select
-from sqlalchemy.dialects.postgresql import insert as postgresql_insert
-from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
+from roundsman.repositories.engine import upserting
 from roundsman.repositories.tables import set_aside
 from roundsman.repositories.versions import chunks
 
@@ -30,7 +29,7 @@ class SetAsideRepository:
         """Write them; one that was set aside before keeps its row."""
         if not documents:
             return
-        insert = sqlite_insert if connection.dialect.name == "sqlite" else postgresql_insert
+        insert = upserting(connection)
         statement = insert(set_aside)
         rows = {(each.collection, each.document_id): {**asdict(each), "seen_at": seen_at} for each in documents}
         connection.execute(

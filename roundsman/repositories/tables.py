@@ -16,6 +16,7 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
+    Connection,
     DateTime,
     Dialect,
     ForeignKey,
@@ -27,9 +28,9 @@ from sqlalchemy import (
     Text,
     TypeDecorator,
     UniqueConstraint,
+    event,
     text,
 )
-from sqlalchemy.dialects.postgresql import JSONB
 
 metadata = MetaData(
     naming_convention={
@@ -81,13 +82,31 @@ def _from_text(value: str | None) -> datetime | None:
     return None if value is None else datetime.fromisoformat(value).replace(tzinfo=UTC)
 
 
-Json = JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "postgresql")
+Json = JSON(none_as_null=True)
 BigId = BigInteger().with_variant(Integer(), "sqlite")
 """SQLite numbers rows by itself only in a column declared INTEGER."""
 
 
 def _id() -> Column[int]:
     return Column("id", BigId, Identity(), primary_key=True)
+
+
+def _partial(name: str, *columns: str, where: str, unique: bool = False) -> Index:
+    return Index(name, *columns, unique=unique, sqlite_where=text(where), info={"where": where})
+
+
+@event.listens_for(metadata, "before_create")
+def _state_conditions(_metadata: MetaData, connection: Connection, **_: Any) -> None:
+    """Tell PostgreSQL the conditions of partial indexes.
+
+    Not `postgresql_where` above: naming a dialect's option imports the dialect, 50 ms and 7 MiB which a daemon on
+    SQLite need not pay.
+    """
+    if connection.dialect.name == "postgresql":
+        for table in metadata.tables.values():
+            for index in table.indexes:
+                if "where" in index.info:
+                    index.dialect_options["postgresql"]["where"] = text(index.info["where"])
 
 
 # --- scheduling ---
@@ -115,11 +134,10 @@ ticks = Table(
     Column("error", Text),
     Column("traceback", Text),
     UniqueConstraint("job", "due_at", "superseded"),
-    Index(
+    _partial(
         "ix_ticks_running",
         "owner",
-        sqlite_where=text("outcome IS NULL AND owner IS NOT NULL"),
-        postgresql_where=text("outcome IS NULL AND owner IS NOT NULL"),
+        where="outcome IS NULL AND owner IS NOT NULL",
     ),
     Index("ix_ticks_due_at", "due_at"),
 )
@@ -165,12 +183,11 @@ alerts = Table(
     Column("resolved_at", UtcTime),
     Column("resolution", Text),
     # One open alert per fingerprint: two daemons, or one that was killed and came back, cannot open it twice
-    Index(
+    _partial(
         "uq_alerts_open",
         "fingerprint",
         unique=True,
-        sqlite_where=text("status <> 'resolved'"),
-        postgresql_where=text("status <> 'resolved'"),
+        where="status <> 'resolved'",
     ),
     Index("ix_alerts_opened_at", "opened_at"),
 )
@@ -192,12 +209,11 @@ notifications = Table(
     Column("receipt", Json),  # what the channel needs to edit the message later
     Column("error", Text),
     UniqueConstraint("alert_id", "channel", "event"),
-    Index(
+    _partial(
         "ix_notifications_open",
         "channel",
         "not_before",
-        sqlite_where=text("status IN ('pending', 'sending')"),
-        postgresql_where=text("status IN ('pending', 'sending')"),
+        where="status IN ('pending', 'sending')",
     ),
 )
 
@@ -235,23 +251,20 @@ conversations = Table(
     Column("waiting_since", UtcTime),
     Column("human_waiting_since", UtcTime),
     Column("recheck_at", UtcTime),  # a message set aside as "from the future" counts from this moment
-    Index(
+    _partial(
         "ix_conversations_waiting_since",
         "waiting_since",
-        sqlite_where=text("waiting_since IS NOT NULL"),
-        postgresql_where=text("waiting_since IS NOT NULL"),
+        where="waiting_since IS NOT NULL",
     ),
-    Index(
+    _partial(
         "ix_conversations_human_waiting_since",
         "human_waiting_since",
-        sqlite_where=text("human_waiting_since IS NOT NULL"),
-        postgresql_where=text("human_waiting_since IS NOT NULL"),
+        where="human_waiting_since IS NOT NULL",
     ),
-    Index(
+    _partial(
         "ix_conversations_recheck_at",
         "recheck_at",
-        sqlite_where=text("recheck_at IS NOT NULL"),
-        postgresql_where=text("recheck_at IS NOT NULL"),
+        where="recheck_at IS NOT NULL",
     ),
 )
 

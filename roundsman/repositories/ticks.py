@@ -10,12 +10,10 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection, Row, and_, bindparam, func, or_, select, update
-from sqlalchemy.dialects.postgresql import insert as postgresql_insert
-from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from roundsman.owner import Owner, dead_owners
 from roundsman.repositories.daemons import stale_owners
-from roundsman.repositories.engine import Store
+from roundsman.repositories.engine import Store, upserting
 from roundsman.repositories.tables import job_states, ticks
 from roundsman.scheduling.job import OutcomeKind
 from roundsman.scheduling.ledger import Claimed, Expectation, Origin, RunReport, TickEntry, TickState
@@ -66,7 +64,7 @@ class TickRepository:
     def _insert(self, connection: Connection, entries: Sequence[TickEntry], now: datetime) -> list[Claimed]:
         if not entries:
             return []
-        insert = sqlite_insert if connection.dialect.name == "sqlite" else postgresql_insert
+        insert = upserting(connection)
         before = connection.execute(select(func.max(ticks.c.id))).scalar() or 0
         connection.execute(insert(ticks).on_conflict_do_nothing(), [self._row(entry, now) for entry in entries])
         by_slot = {(entry.job, entry.due_at): entry for entry in entries if entry.runs}
@@ -204,7 +202,7 @@ class TickRepository:
 
     def set_paused(self, connection: Connection, job: str, schedule: str, *, by: str | None, now: datetime) -> bool:
         """Pause a job (`by` names the person) or resume it (`by` is None). False when it was so already."""
-        insert = sqlite_insert if connection.dialect.name == "sqlite" else postgresql_insert
+        insert = upserting(connection)
         connection.execute(
             insert(job_states).values(job=job, schedule=schedule, expected_since=now).on_conflict_do_nothing()
         )

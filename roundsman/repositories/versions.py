@@ -11,8 +11,8 @@ from operator import itemgetter
 from typing import Any
 
 from sqlalchemy import Connection, Table, bindparam, or_, select
-from sqlalchemy.dialects.postgresql import insert as postgresql_insert
-from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+
+from roundsman.repositories.engine import upserting
 
 CHUNK = 500
 """Keys in one statement; old builds of SQLite take 999 variables."""
@@ -71,7 +71,7 @@ def put_newer(connection: Connection, table: Table, records: Sequence[Any]) -> C
 
 def insert_missing(connection: Connection, table: Table, records: Sequence[Any]) -> None:
     """Insert the records whose key is not stored yet."""
-    insert = sqlite_insert if connection.dialect.name == "sqlite" else postgresql_insert
+    insert = upserting(connection)
     if not records:
         return
     ordered = sorted(records, key=itemgetter(0))
@@ -80,7 +80,7 @@ def insert_missing(connection: Connection, table: Table, records: Sequence[Any])
 
 
 def _newer_statement(connection: Connection, table: Table, names: Sequence[str]) -> Any:
-    insert = sqlite_insert if connection.dialect.name == "sqlite" else postgresql_insert
+    insert = upserting(connection)
     statement = insert(table)
     stored, offered = table.c.source_updated_at, statement.excluded.source_updated_at
     return statement.on_conflict_do_update(

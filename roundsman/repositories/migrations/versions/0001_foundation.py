@@ -201,4 +201,3 @@ def upgrade() -> None:
             sqlite_where=sa.text("status IN ('pending', 'sending')"),
             postgresql_where=sa.text("status IN ('pending', 'sending')"),
         )
-
