@@ -95,18 +95,22 @@ def _partial(name: str, *columns: str, where: str, unique: bool = False) -> Inde
     return Index(name, *columns, unique=unique, sqlite_where=text(where), info={"where": where})
 
 
-@event.listens_for(metadata, "before_create")
-def _state_conditions(_metadata: MetaData, connection: Connection, **_: Any) -> None:
-    """Tell PostgreSQL the conditions of partial indexes.
+def name_conditions_to_postgresql() -> None:
+    """Tell PostgreSQL the conditions of the partial indexes.
 
     Not `postgresql_where` above: naming a dialect's option imports the dialect, 50 ms and 7 MiB which a daemon on
     SQLite need not pay.
     """
+    for table in metadata.tables.values():
+        for index in table.indexes:
+            if "where" in index.info:
+                index.dialect_options["postgresql"]["where"] = text(index.info["where"])
+
+
+@event.listens_for(metadata, "before_create")
+def _before_create(_metadata: MetaData, connection: Connection, **_: Any) -> None:
     if connection.dialect.name == "postgresql":
-        for table in metadata.tables.values():
-            for index in table.indexes:
-                if "where" in index.info:
-                    index.dialect_options["postgresql"]["where"] = text(index.info["where"])
+        name_conditions_to_postgresql()
 
 
 # --- scheduling ---

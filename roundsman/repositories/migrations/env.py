@@ -23,6 +23,7 @@ def _own_type(kind: str, value: Any, autogen: AutogenContext) -> str | Literal[F
     return False
 
 
+tables.name_conditions_to_postgresql()  # so that a new migration states them for both databases
 context.configure(
     connection=context.config.attributes["connection"],
     target_metadata=tables.metadata,
