@@ -112,8 +112,6 @@ class JsonFeed:
             self._place += 1
             return
         while True:
-            if not self._peek():
-                raise self._cut_off()
             value = self._value()
             if collection is None and isinstance(value, dict):
                 yield from self._spread(value)
@@ -175,8 +173,8 @@ class JsonFeed:
             except ValueError:
                 raise self._fault("a number has too many digits") from None
             else:
-                # A number at the very end of the window may go on in the next one.
-                if end < len(self._window) or self._at_end:
+                # A number at the end of the window may go on in the next one, as may one cut after its point.
+                if self._at_end or (end < len(self._window) and self._window[end] not in ".eE"):
                     self._place = end
                     return value
             if len(self._window) - self._place < WINDOW_CHARACTERS:
@@ -184,6 +182,8 @@ class JsonFeed:
         return _INCOMPLETE
 
     def _value(self) -> Any:
+        if not self._peek():
+            raise self._cut_off()
         while True:
             value = self._value_in_window()
             if value is not _INCOMPLETE:

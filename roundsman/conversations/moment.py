@@ -4,7 +4,6 @@ They come as Unix seconds, Unix milliseconds, naive ISO texts (which mean UTC) a
 program that this one replaces compared milliseconds with seconds, so that no wait was ever long enough.
 """
 
-import math
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -13,6 +12,8 @@ EARLIEST = datetime(2004, 1, 1, tzinfo=UTC)
 LATEST = datetime(2100, 1, 1, tzinfo=UTC)
 MILLISECONDS_FROM = 1e11
 """A smaller number means seconds (1e11 s is the year 5138), a larger one milliseconds (1e11 ms is 1973)."""
+LARGEST = 1e16
+"""Beyond any time that we take, and small enough for exact arithmetic."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _GO_ZERO = datetime(1, 1, 1, tzinfo=UTC)
@@ -68,7 +69,7 @@ def _from_text(text: str) -> datetime | None:
 def _from_number(number: float, shown: Any, *, milliseconds: bool = False) -> datetime | None:
     if number in _UNSET_NUMBERS:
         return None
-    if not math.isfinite(number):
+    if not -LARGEST <= number <= LARGEST:  # also false for NaN
         raise ValueError(f"is {_shown(shown)}, which is no time")
     if milliseconds or abs(number) >= MILLISECONDS_FROM:
         number /= 1000
