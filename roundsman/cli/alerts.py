@@ -11,6 +11,7 @@ from roundsman import logs
 from roundsman.alerts.channels import CHANNELS
 from roundsman.alerts.channels.base import Channel, DeliveryError
 from roundsman.alerts.templates import Language, render_test
+from roundsman.cli.group import command_group
 from roundsman.cli.output import complain, print_json, print_table, say
 from roundsman.cli.session import Session
 from roundsman.errors import EXIT_FAILED, BadInputError
@@ -18,7 +19,7 @@ from roundsman.repositories.alerts import Alert, AlertRepository
 from roundsman.repositories.channels import ChannelRepository, ChannelState
 from roundsman.repositories.notifications import Notification, NotificationRepository, NotificationStatus
 
-app = typer.Typer(no_args_is_help=True)
+app = command_group()
 
 
 @app.command("list")

@@ -6,11 +6,12 @@ from typing import Annotated
 import typer
 
 from config import InForce, Settings
+from roundsman.cli.group import command_group
 from roundsman.cli.output import complain, print_json, print_table, say
 from roundsman.cli.session import Session
 from roundsman.errors import EXIT_CONFIGURATION, ConfigurationError
 
-app = typer.Typer()
+app = command_group()
 
 
 def _store(session: Session) -> None:

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from roundsman.cli.group import command_group
 from roundsman.cli.output import print_json, print_table, say
 from roundsman.cli.session import Session
 from roundsman.conversations.importer import Importer, ImportSummary
@@ -16,7 +17,7 @@ from roundsman.conversations.roster import Roster, RosterEntry
 from roundsman.conversations.verdict import Judgement
 from roundsman.errors import BadInputError
 
-app = typer.Typer(no_args_is_help=True)
+app = command_group()
 
 MOST_SENTENCES = 20
 """How many sentences about single documents an import prints; a broken export would fill the screen otherwise."""

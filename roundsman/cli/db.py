@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 from sqlalchemy.engine import URL
 
+from roundsman.cli.group import command_group
 from roundsman.cli.output import print_json, say
 from roundsman.cli.session import Session
 from roundsman.errors import BadInputError
@@ -16,7 +17,7 @@ from roundsman.repositories.engine import Store
 from roundsman.repositories.place import sqlite_file, store_options
 from roundsman.repositories.schema import SchemaChange, upgrade_schema
 
-app = typer.Typer(no_args_is_help=True)
+app = command_group()
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 

@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 import typer
 
 from roundsman import logs
+from roundsman.cli.group import command_group
 from roundsman.cli.output import print_json, print_table, say, short_duration
 from roundsman.cli.session import Session
 from roundsman.errors import EXIT_DONE, EXIT_FAILED, BadInputError
@@ -19,7 +20,7 @@ from roundsman.repositories.ticks import TickRecord
 from roundsman.scheduling.job import JobContext, Outcome, OutcomeKind, StopToken
 from roundsman.scheduling.registry import JobFacts
 
-app = typer.Typer(no_args_is_help=True)
+app = command_group()
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 JobArgument = Annotated[str, typer.Argument(metavar="JOB", help="A job's name, as `jobs list` shows it.")]

@@ -15,6 +15,7 @@ from roundsman.clock import iso
 def say(text: str = "") -> None:
     """One line for people, on stdout."""
     sys.stdout.write(f"{printable(text)}\n")
+    sys.stdout.flush()  # the log goes to stderr: in a pipe, too, both should appear in order
 
 
 def complain(text: str) -> None:

@@ -7,10 +7,11 @@ import sys
 import typer
 
 from roundsman import __version__, logs
+from roundsman.cli.group import command_group
 from roundsman.cli.session import Session
 from roundsman.errors import RoundsmanError
 
-app = typer.Typer()
+app = command_group()
 log = logging.getLogger("roundsman")
 
 

@@ -4,6 +4,7 @@ from typing import Annotated, Any
 
 import typer
 
+from roundsman.cli.group import command_group
 from roundsman.cli.output import print_json, say, short_duration
 from roundsman.cli.session import Session
 from roundsman.repositories.alerts import AlertRepository
@@ -11,7 +12,7 @@ from roundsman.repositories.channels import ChannelRepository
 from roundsman.repositories.daemons import STALE_AFTER, DaemonRepository
 from roundsman.repositories.notifications import NotificationRepository
 
-app = typer.Typer()
+app = command_group()
 
 
 @app.command()
