@@ -35,7 +35,7 @@ def page(page_id: str = PAGE, **fields: Any) -> Document:
 
 
 def conversation(
-    name: str = "1", page_id: str = PAGE, tags: Any = None, kind: str = "INBOX", **fields: Any
+    name: str = "1", page_id: str = PAGE, tags: Any = None, kind: Any = "INBOX", **fields: Any
 ) -> Document:
     conversation_id = f"{page_id}_{name}"
     return {
@@ -66,7 +66,7 @@ def bot(page_id: str = PAGE) -> Document:
 def message(
     message_id: str,
     sent_at: Any,
-    author: Document | None = None,
+    author: Any = None,
     *,
     name: str = "1",
     page_id: str = PAGE,

@@ -1,7 +1,9 @@
 """Who is excluded, and the verdict with its precedence."""
 
 import unicodedata
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from typing import Literal
 
 import pytest
 from hypothesis import given
@@ -13,6 +15,7 @@ from roundsman.repositories.conversations import Conversation, Page, WaitingStat
 
 AT = datetime(2026, 3, 3, 4, 0, tzinfo=UTC)
 POLICY = WaitingPolicy()
+FORMS: list[Literal["NFC", "NFD", "NFKC", "NFKD"]] = ["NFC", "NFD", "NFKC", "NFKD"]
 QUARTER = timedelta(minutes=15)
 
 
@@ -45,11 +48,13 @@ def test_other_tags_exclude_nobody(tag: str) -> None:
 
 @given(
     st.sampled_from(EXCLUDED_TAGS),
-    st.sampled_from(["NFC", "NFD", "NFKC", "NFKD"]),
+    st.sampled_from(FORMS),
     st.sampled_from([str.upper, str.lower, str.title, str.swapcase]),
     st.sampled_from([" ", "  ", "-", "_", "\t", ".", ""]),
 )
-def test_case_form_and_separator_do_not_matter(tag, form, case, separator) -> None:  # type: ignore[no-untyped-def]
+def test_case_form_and_separator_do_not_matter(
+    tag: str, form: Literal["NFC", "NFD", "NFKC", "NFKD"], case: Callable[[str], str], separator: str
+) -> None:
     assert excluding_tag([case(unicodedata.normalize(form, tag.replace(" ", separator)))]) is not None
 
 
