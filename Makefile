@@ -4,10 +4,14 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 
-# A distribution's interpreter before a home directory's: a service user could not read the latter.
-PYTHON ?= $(firstword $(wildcard /usr/bin/python3.13 /usr/bin/python3.12 /usr/bin/python3.11) python3)
+# The first Python that is new enough and can make environments; a distribution's before a home directory's.
+PYTHON ?= $(shell for candidate in /usr/bin/python3 /usr/bin/python3.13 /usr/bin/python3.12 /usr/bin/python3.11 \
+	python3 python3.13 python3.12 python3.11; do \
+	"$$candidate" -c 'import ensurepip, sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo "$$candidate" && break; done)
 BIN := .venv/bin
 STAMP := .venv/.installed
+# A plain path entry instead of an import hook: 20 ms less at every start, and type checkers can follow it.
+EDITABLE := --config-setting editable_mode=compat
 
 .PHONY: help
 help: ## List the targets
@@ -17,16 +21,16 @@ help: ## List the targets
 install: $(BIN)/roundsman ## Create .venv with the `roundsman` command
 
 $(BIN)/python:
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=/path/to/python3.11")'
+	@test -n "$(PYTHON)" || { echo 'Python 3.11 or newer with venv is needed (on Debian: apt-get install python3-venv), or: make PYTHON=/path/to/python3' >&2; exit 1; }
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt uv
 
 $(BIN)/roundsman: pyproject.toml constraints.txt | $(BIN)/python
-	$(BIN)/uv pip install --quiet --python $(BIN)/python -c constraints.txt -e .
+	$(BIN)/uv pip install --quiet --python $(BIN)/python -c constraints.txt $(EDITABLE) -e .
 	@touch $@
 
 $(STAMP): pyproject.toml constraints.txt | $(BIN)/roundsman
-	$(BIN)/uv pip install --quiet --python $(BIN)/python -c constraints.txt -e '.[dev]'
+	$(BIN)/uv pip install --quiet --python $(BIN)/python -c constraints.txt $(EDITABLE) -e '.[dev]'
 	@touch $@
 
 .PHONY: run
