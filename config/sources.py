@@ -68,8 +68,11 @@ class Sources:
 
     def credential(self, name: str) -> Path | None:
         """The file of a credential of that name, if systemd gave one."""
-        path = self.credentials / name.lower() if self.credentials else None
-        return path if path and _exists(path) else None
+        if self.credentials is None:
+            return None
+        # systemd names a credential that came from a folder ID_FILE; our unit takes a folder under the id `roundsman`
+        paths = (self.credentials / name.lower(), self.credentials / f"roundsman_{name.lower()}")
+        return next((path for path in paths if _exists(path)), None)
 
     def _content(self, label: str, path: Path, fault: Callable[[str], None]) -> Given | None:
         try:

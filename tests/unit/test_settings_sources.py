@@ -120,8 +120,9 @@ def test_a_secret_may_lie_in_a_file_of_its_own(place: Path) -> None:
     assert source(found, "SLACK_WEBHOOK_URL") == f"file {place}/webhook"
 
 
-def test_a_secret_may_come_as_a_systemd_credential(place: Path) -> None:
-    write(place, WEBHOOK, "slack_webhook_url")
+@pytest.mark.parametrize("file", ["slack_webhook_url", "roundsman_slack_webhook_url"])
+def test_a_secret_may_come_as_a_systemd_credential(place: Path, file: str) -> None:
+    write(place, WEBHOOK, file)
     found = load({"CREDENTIALS_DIRECTORY": str(place)}, place)
     assert found.slack is not None
     assert found.slack.webhook_url == Secret(WEBHOOK)
