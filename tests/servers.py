@@ -15,7 +15,7 @@ import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -31,6 +31,9 @@ USER = "roundsman"
 PASSWORD = "not-to-be-seen"  # searched for in error texts
 TEMPLATE = "roundsman_template"
 QUICK = "-c fsync=off -c full_page_writes=off -c synchronous_commit=off -c max_connections=200 -c shared_buffers=32MB"
+
+
+_PREFIX = "roundsman-tests-"
 
 
 class ServerMissingError(Exception):
@@ -65,10 +68,22 @@ class PostgresServer:
 
 def make_folder() -> Path:
     """Where the server may live. Not below pytest's own folder: that is closed to the server's user."""
-    folder = Path(tempfile.mkdtemp(prefix="roundsman-tests-"))
+    for left_over in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
+        if _creator_is_gone(left_over):
+            remove_folder(left_over)
+    folder = Path(tempfile.mkdtemp(prefix=_PREFIX))
+    (folder / "creator").write_text(str(os.getpid()))
     if os.geteuid() == 0:
         os.chown(folder, _server_user().pw_uid, _server_user().pw_gid)
     return folder
+
+
+def _creator_is_gone(folder: Path) -> bool:
+    """A run that was killed could not clean up behind itself."""
+    try:
+        return not Path(f"/proc/{(folder / 'creator').read_text()}").exists()
+    except OSError:
+        return False
 
 
 def shared_postgres(folder: Path) -> PostgresServer:
@@ -109,7 +124,8 @@ def stop_postgres(folder: Path) -> None:
 
 def remove_folder(folder: Path) -> None:
     """Stop whatever runs in `folder` and remove it."""
-    stop_postgres(folder)
+    with suppress(RuntimeError):  # it is dead already
+        stop_postgres(folder)
     shutil.rmtree(folder, ignore_errors=True)
 
 

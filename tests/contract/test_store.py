@@ -1,10 +1,14 @@
 """The store itself over both databases: transactions, times, and one sentence for each way to fail."""
 
 import signal
+import socket
 import sqlite3
+import ssl
+import struct
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
@@ -18,9 +22,9 @@ from sqlalchemy import insert, select, text
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import IntegrityError, StatementError
 
-from config import load
+from config import Secret, StoreSettings, load
 from roundsman.clock import ManualClock
-from roundsman.errors import EXIT_FAILED, StoreError
+from roundsman.errors import EXIT_FAILED, ConfigurationError, StoreError
 from roundsman.repositories.engine import Store, StoreOptions, parse_url, ping
 from roundsman.repositories.place import sqlite_file, store_options
 from roundsman.repositories.schema import ensure_schema
@@ -287,7 +291,72 @@ def test_a_server_that_stops_and_returns_is_used_again(own_server: PostgresServe
         assert off_since(store) == [NOON]
 
 
+@pytest.fixture
+def certificate(tmp_path: Path) -> Path:
+    """A key and a certificate for 127.0.0.1 in one file, signed by itself: nobody's authority."""
+    file = tmp_path / "certificate.pem"
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", "key.pem", "-out", file, "-days", "2",
+         "-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1"],
+        cwd=tmp_path, check=True, capture_output=True,
+    )  # fmt: skip
+    file.write_text((tmp_path / "key.pem").read_text() + file.read_text())
+    return file
+
+
+SSL_REQUEST = struct.pack("!ii", 8, 80877103)  # PostgreSQL protocol, "SSLRequest"
+
+
+def start_of_session(listening: socket.socket, certificate: Path) -> bytes:
+    """Play the server up to the client's first message inside TLS; empty if the client did not trust us."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+    connection, _ = listening.accept()
+    with connection:
+        assert connection.recv(8) == SSL_REQUEST
+        connection.sendall(b"S")
+        try:
+            with context.wrap_socket(connection, server_side=True) as secure:
+                return secure.recv(1024)
+        except (ssl.SSLError, OSError):
+            return b""
+
+
+@pytest.mark.parametrize(
+    ("verify", "trusted", "reached"),
+    [
+        pytest.param(True, False, False, id="a stranger's certificate is refused"),
+        pytest.param(True, True, True, id="one of the system's authorities is accepted"),
+        pytest.param(False, False, True, id="any certificate will do when that was asked for"),
+    ],
+)
+def test_the_certificate_of_the_server_is_checked(
+    certificate: Path, monkeypatch: pytest.MonkeyPatch, verify: bool, trusted: bool, reached: bool
+) -> None:
+    if trusted:
+        monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    with socket.create_server(("127.0.0.1", 0)) as listening, ThreadPoolExecutor(1) as server:
+        first_message = server.submit(start_of_session, listening, certificate)
+        url = URL.create("postgresql+psycopg", "roundsman", PASSWORD, "127.0.0.1", listening.getsockname()[1], "n")
+        sentence = refused(url, ssl=True, ssl_verify=verify)  # at the latest when the played server hangs up
+        assert (b"user\0roundsman\0" in first_message.result(timeout=10)) == reached
+    assert ("certificate verify failed" in sentence) == (not reached)
+
+
 # --- naming the store ---
+
+
+def test_a_url_that_the_driver_does_not_understand_is_a_fault_of_the_settings() -> None:
+    with pytest.raises(ConfigurationError, match="DATABASE_URL names the database 'mysql'"):
+        store_options(StoreSettings(Secret(f"mysql://u:{PASSWORD}@h/n")))
+
+
+def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path, clock: ManualClock) -> None:
+    (tmp_path / "file").touch()
+    options = StoreOptions(URL.create("sqlite", database=f"{tmp_path}/file/deep/store.db"))
+    expected = "cannot be created .*; let this user write the folder"
+    with closing(Store(options)) as store, pytest.raises(StoreError, match=expected):
+        ensure_schema(store, backups=tmp_path, clock=clock)
 
 
 @pytest.mark.parametrize(
