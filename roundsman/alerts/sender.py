@@ -81,9 +81,13 @@ class Sender:
     def channels(self) -> tuple[Channel, ...]:
         return tuple(line.channel for line in list(self._lines.values()))
 
+    def register(self) -> None:
+        """Make the channels known to the store; other settings switch one on again. Raises StoreError."""
+        self._courier.register({channel.name: channel.identity for channel in self.channels})
+
     def start(self) -> None:
         """Take over what dead processes left, and begin. Raises StoreError."""
-        self._courier.register({channel.name: channel.identity for channel in self.channels})
+        self.register()
         self._started, self._stopping = True, False
         for line in self._lines.values():
             self._open(line)
@@ -120,7 +124,7 @@ class Sender:
 
         What fails, or does not fit into the time, is left to the daemon.
         """
-        self._courier.register({channel.name: channel.identity for channel in self.channels})
+        self.register()
         self._stale = True
         deadline = self._clock.monotonic() + within.total_seconds()
         for line in self._lines.values():

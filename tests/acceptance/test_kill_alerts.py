@@ -1,0 +1,166 @@
+"""kill -9 at random moments while alerts are opened and told: nothing is lost, nothing is doubled in the store."""
+
+import os
+import random
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+from sqlalchemy import func, select
+
+from roundsman.repositories.engine import Store
+from roundsman.repositories.tables import alerts, notifications
+
+KILLS = 200
+INCIDENTS_A_LIFE = 2
+LONGEST_LIFE_S = 0.25
+SLOWEST_ANSWER_S = 0.03
+PATIENCE_S = 60.0
+
+
+class FakeSlack(ThreadingHTTPServer):
+    """Takes messages, slowly now and then, and counts how often it was told of each incident."""
+
+    daemon_threads = True
+
+    def __init__(self, seed: int) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.told: Counter[int] = Counter()
+        self.lock = threading.Lock()
+        self.random = random.Random(seed)
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_port}/services/T000/B000/secret-of-the-hook"
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """A client that was killed does not wait for its answer."""
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: FakeSlack
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"])).decode()
+        number = re.search(r"incident-(\d+)-", body)
+        with self.server.lock:
+            if number is not None:  # an incomplete request is none
+                self.server.told[int(number[1])] += 1
+            delay = self.server.random.uniform(0, SLOWEST_ANSWER_S)
+        time.sleep(delay)
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(b"ok")
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name of the base class
+        pass
+
+
+class Lives:
+    """Starts one process after another on the same store, and kills them."""
+
+    def __init__(self, folder: Path, slack: FakeSlack) -> None:
+        self.incidents = folder / "incidents"
+        self.incidents.touch()
+        self._host = subprocess.Popen(
+            [
+                sys.executable,
+                Path(__file__).with_name("alerting_child.py"),
+                folder / "roundsman.db",
+                self.incidents,
+                slack.url,
+            ],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    def more_incidents(self, count: int) -> None:
+        with self.incidents.open("a") as file:
+            file.write("x" * count)
+
+    def begin(self) -> int:
+        assert self._host.stdin is not None
+        assert self._host.stdout is not None
+        self._host.stdin.write("live\n")
+        self._host.stdin.flush()
+        return int(self._host.stdout.readline())
+
+    def close(self) -> None:
+        self._host.communicate(timeout=10)
+
+
+@contextmanager
+def lives_of(folder: Path, seed: int = 0) -> Iterator[tuple[Lives, FakeSlack]]:
+    with FakeSlack(seed) as slack:
+        thread = threading.Thread(target=slack.serve_forever, args=(0.05,), daemon=True)
+        thread.start()
+        lives = Lives(folder, slack)
+        try:
+            yield lives, slack
+        finally:
+            lives.close()
+            slack.shutdown()
+            thread.join(10)
+
+
+def until_all_told(store: Store, incidents: int) -> None:
+    deadline = time.monotonic() + PATIENCE_S
+    query = select(func.count()).select_from(notifications).where(notifications.c.status == "sent")
+    while time.monotonic() < deadline:
+        with store.read() as connection:
+            if connection.execute(query).scalar_one() == incidents:
+                return
+        time.sleep(0.05)
+    pytest.fail(f"not all of {incidents} incidents were told within {PATIENCE_S:.0f} s")
+
+
+def assert_one_row_each(store: Store, incidents: int) -> None:
+    with store.read() as connection:
+        subjects = connection.execute(select(alerts.c.fingerprint)).scalars().all()
+        told = connection.execute(select(notifications.c.alert_id, notifications.c.status)).all()
+    assert sorted(subjects) == sorted(f"conversation_unreplied:c{n}" for n in range(incidents))
+    assert len({row.alert_id for row in told}) == len(told) == incidents
+    assert {row.status for row in told} == {"sent"}
+
+
+@pytest.mark.slow
+def test_kill_9_loses_no_alert_and_costs_one_repeat_at_most(sqlite_store: Store, tmp_path: Path) -> None:
+    chance = random.Random(20260303)
+    with lives_of(tmp_path, seed=1) as (lives, slack):
+        for _ in range(KILLS):
+            lives.more_incidents(INCIDENTS_A_LIFE)
+            pid = lives.begin()
+            time.sleep(chance.uniform(0, LONGEST_LIFE_S))
+            os.kill(pid, signal.SIGKILL)
+        incidents = KILLS * INCIDENTS_A_LIFE
+        pid = lives.begin()
+        until_all_told(sqlite_store, incidents)
+        os.kill(pid, signal.SIGKILL)
+
+    assert set(slack.told) == set(range(incidents)), "an incident was never told"
+    assert_one_row_each(sqlite_store, incidents)
+    repeats = slack.told.total() - incidents
+    assert repeats <= KILLS
+    assert repeats > 0, "no kill hit a delivery in flight: the test proves nothing"
+
+
+def test_two_processes_on_one_store_tell_everything_once(sqlite_store: Store, tmp_path: Path) -> None:
+    incidents = 40
+    with lives_of(tmp_path) as (lives, slack):
+        lives.more_incidents(incidents)
+        pids = [lives.begin(), lives.begin()]
+        until_all_told(sqlite_store, incidents)
+        for pid in pids:
+            os.kill(pid, signal.SIGKILL)
+    assert slack.told == Counter(range(incidents))
+    assert_one_row_each(sqlite_store, incidents)
