@@ -5,12 +5,27 @@ import json
 import random
 import subprocess
 import sys
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-from chats import NOW, PAGE, Desk, ago, bot, conversation, customer, export, message, milliseconds, page, staff
+from chats import (
+    NOW,
+    PAGE,
+    Desk,
+    Document,
+    ago,
+    bot,
+    conversation,
+    customer,
+    export,
+    message,
+    milliseconds,
+    page,
+    staff,
+)
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -325,7 +340,11 @@ def test_due_now_is_all_that_is_late(
     sqlite_store: Store, threads: list[list[tuple[int, str, bool]]], later: int
 ) -> None:
     """`due` reads by index; it must find what reading everything finds, now and as time goes on."""
-    authors = {"customer": customer, "staff": lambda _: staff(), "bot": lambda _: bot()}
+    authors: dict[str, Callable[[str], Document]] = {
+        "customer": customer,
+        "staff": lambda _: staff(),
+        "bot": lambda _: bot(),
+    }
     content = export(
         conversations=[
             conversation(str(name), tags=[{"text": "spam"}] if name == 4 else None) for name in range(len(threads))
