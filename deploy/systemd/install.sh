@@ -24,6 +24,7 @@ readonly DROP_IN=$UNITS/roundsman.service.d/10-rising-delay.conf
 HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 readonly HERE
 readonly CHECKOUT=${HERE%/deploy/systemd}
+cd / # no settings of the caller's folder shall count (uv reads pyproject.toml files upwards), and it may vanish
 # What the package is built from; `pip install CHECKOUT` would leave its build folders there, owned by root.
 readonly SOURCES=(pyproject.toml README.md LICENSE daemon.py config jobs roundsman)
 
@@ -81,10 +82,11 @@ build_release() { # PYTHON FOLDER: a virtual environment with the pinned version
 
 build_with_uv() { # UV PYTHON FOLDER
     say "Installing the pinned packages with uv ..."
-    # bytecode now: the daemon may not write into its own program
-    (cd / && "$1" venv --quiet --no-project --python "$2" "$3") &&
-        (cd / && "$1" pip install --quiet --compile-bytecode --python "$3/bin/python" \
-            --constraint "$CHECKOUT/constraints.txt" "$SCRATCH")
+    # Bytecode now: the daemon may not write into its own program. Certificates of the machine, like Debian's pip:
+    # a company's own authority is among them.
+    "$1" venv --quiet --no-project --python "$2" "$3" &&
+        UV_SYSTEM_CERTS=1 "$1" pip install --quiet --compile-bytecode --python "$3/bin/python" \
+            --constraint "$CHECKOUT/constraints.txt" "$SCRATCH"
 }
 
 build_with_pip() { # PYTHON FOLDER

@@ -41,20 +41,10 @@ _UNWANTED = (
 )  # fmt: skip
 """What a distribution starts and a test does not need (the last two would change the kernel of the host); masked."""
 
-_ENTER = "--mount --pid --uts --ipc --cgroup --wd=/"
+_ENTER = "--mount --pid --uts --ipc --cgroup"
 _NAMESPACES = "--pid --mount --uts --ipc --cgroup --fork --kill-child=SIGKILL --propagation private"
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-_PASSED_ON = (
-    "PIP_",
-    "UV_",
-    "SSL_CERT_",
-    "HTTP_PROXY",
-    "HTTPS_PROXY",
-    "NO_PROXY",
-    "http_proxy",
-    "https_proxy",
-    "no_proxy",
-)
+_PASSED_ON = ("pip_", "uv_", "ssl_cert_", "http_proxy", "https_proxy", "all_proxy", "no_proxy")
 """How to reach a package index from here holds inside, too."""
 
 
@@ -203,7 +193,8 @@ class SystemdBox:
         lines = self.run("journalctl", "--output=json", "--all", "--no-pager", *arguments).stdout.splitlines()
         return [json.loads(line) for line in lines]
 
-    def eventually(self, holds: Callable[[], object], what: str, within: timedelta) -> None:
+    @staticmethod
+    def eventually(holds: Callable[[], object], what: str, within: timedelta) -> None:
         """Wait for something that another process does. Raises AssertionError when it does not."""
         end = time.monotonic() + within.total_seconds()
         while not holds():
