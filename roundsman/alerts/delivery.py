@@ -81,7 +81,7 @@ class Courier:
         with self._store.write() as connection:
             switched_on = self._channels.register(connection, identities)
         for name in sorted(switched_on):
-            log.warning("channel %s has new settings and is switched on again", name, extra=fields(CHANNEL=name))
+            log.warning("Channel %s has new settings and is switched on again", name, extra=fields(CHANNEL=name))
 
     def outlook(self) -> dict[str, datetime]:
         """When the first notification of each channel is due. Frees the claims of dead and silent senders."""
@@ -95,7 +95,7 @@ class Courier:
                 freed = self._notifications.release(connection, dead, list(self._held.values()), now)
                 waiting = self._notifications.outlook(connection)
             if freed:
-                log.warning("took over %d notifications that another process had left unfinished", freed)
+                log.warning("Took over from another process, unfinished: notifications %d", freed)
         return {entry.channel: entry.earliest for entry in waiting if entry.owner is None}
 
     def deliver_next(self, channel: Channel) -> tuple[Delivered, timedelta | None]:
@@ -159,19 +159,19 @@ class Courier:
             kept = self._notifications.retry(connection, claim, outcome.again_at or now, outcome.error.reason)
             delivered = Delivered.RETRY_LATER
         if not kept:
-            log.warning("another process took over notification %d before its end was recorded", claim.id)
+            log.warning("Another process took over notification %d before its end was recorded", claim.id)
         return delivered
 
     def _tell(self, outcome: _Outcome, delivered: Delivered) -> None:
         claim, name = outcome.claim, outcome.alert.fingerprint
         extra = fields(ALERT=name, CHANNEL=claim.channel, NOTIFICATION=str(claim.id))
         if outcome.error is None:
-            log.debug("told %s of %s (%s)", claim.channel, name, outcome.receipt, extra=extra)
+            log.debug("Told %s of %s (%s)", claim.channel, name, outcome.receipt, extra=extra)
             return
         reason = outcome.error.reason
         if delivered is Delivered.CHANNEL_OFF:
             log.critical(
-                "channel %s is switched off: %s. Its notifications wait; mend its settings, or try "
+                "Channel %s is switched off: %s. Its notifications wait; mend its settings, or try "
                 "`roundsman alerts test %s`.",
                 claim.channel, reason, claim.channel, extra=extra,
             )  # fmt: skip

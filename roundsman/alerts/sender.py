@@ -9,46 +9,29 @@ made by whichever thread wakes first, for all channels together.
 import logging
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from roundsman.alerts.channels.base import Channel
 from roundsman.alerts.delivery import Courier, Delivered
+from roundsman.alerts.line import Line
 from roundsman.alerts.templates import Language
 from roundsman.clock import Clock
 from roundsman.errors import StoreError
 from roundsman.logs import fields
 from roundsman.owner import Owner
 from roundsman.repositories.engine import Store
-from roundsman.retry import backoff
 
 LOOK_EVERY_S = 5.0
 """How late a notification of another process may be noticed."""
 BLOCKED_S = 1.0
 """Before asking again for something that is due but not ours to take, as its first part is in flight elsewhere."""
-LONGEST_REST = timedelta(minutes=1)
-"""Of a channel that fails without naming a time: a service that is back is noticed within this."""
 STOP_PATIENCE = timedelta(seconds=5)
 FOREGROUND = timedelta(seconds=30)
 LONGEST_SILENCE_S = 120.0
 """A thread that has not come round for this long hangs: a delivery takes 30 s at the very most."""
 
 log = logging.getLogger(__name__)
-
-
-@dataclass
-class _Line:
-    """A channel, its thread, and when each may next do something (by the monotonic clock)."""
-
-    channel: Channel
-    open_at: float = 0.0
-    failures: int = 0
-    """In a row."""
-    beat: float = 0.0
-    woken: bool = False
-    closing: bool = False
-    thread: threading.Thread | None = None
 
 
 class Sender:
@@ -68,7 +51,7 @@ class Sender:
     ) -> None:
         self._clock = clock
         self._courier = Courier(store, clock, str(owner), language, zone)
-        self._lines = {channel.name: _Line(channel) for channel in channels}
+        self._lines = {channel.name: Line(channel) for channel in channels}
         self._changed = threading.Condition()
         self._started = False
         self._stopping = False
@@ -106,7 +89,7 @@ class Sender:
             assert line.thread is not None
             line.thread.join(max(deadline - self._clock.monotonic(), 0.0))
             if line.thread.is_alive():
-                log.warning("a delivery on %s did not end in time and will be repeated", line.channel.name)
+                log.warning("A delivery on %s did not end in time and will be repeated", line.channel.name)
             line.thread = None
 
     def ill(self) -> str | None:
@@ -157,7 +140,7 @@ class Sender:
             if name in lines:
                 lines[name].channel = channel
             else:
-                lines[name] = _Line(channel)
+                lines[name] = Line(channel)
                 if self._started:
                     self._open(lines[name])
         self._lines = lines
@@ -167,7 +150,7 @@ class Sender:
         """Deliver what is due next on a channel, if anything. For the channel's thread and for tests. StoreError."""
         return self._run_once(self._lines[name])
 
-    def _run_once(self, line: _Line) -> Delivered:
+    def _run_once(self, line: Line) -> Delivered:
         if self._clock.monotonic() < line.open_at:
             return Delivered.NOT_YET
         due = self._next_due(line.channel.name)
@@ -175,14 +158,7 @@ class Sender:
             return Delivered.NOTHING
         channel = line.channel
         delivered, asked = self._courier.deliver_next(channel)
-        rest = channel.min_interval if delivered is not Delivered.NOTHING else timedelta(0)
-        if delivered is Delivered.RETRY_LATER:
-            # The whole channel rests: what one message met, the next would most likely meet as well
-            line.failures += 1
-            rest = max(rest, asked or backoff(line.failures, most=LONGEST_REST))
-        elif delivered is Delivered.SENT:
-            line.failures = 0
-        line.open_at = self._clock.monotonic() + rest.total_seconds()
+        line.account(delivered, asked, self._clock.monotonic())
         self._stale = self._stale or delivered is not Delivered.SENT
         return delivered
 
@@ -199,12 +175,12 @@ class Sender:
                 self._looked_at = self._clock.monotonic()
             return self._due.get(name)
 
-    def _open(self, line: _Line) -> None:
+    def _open(self, line: Line) -> None:
         line.beat = self._clock.monotonic()
         line.thread = threading.Thread(target=self._work, args=(line,), name=f"send-{line.channel.name}", daemon=True)
         line.thread.start()
 
-    def _work(self, line: _Line) -> None:
+    def _work(self, line: Line) -> None:
         failures = 0
         while not (self._stopping or line.closing):
             line.beat = self._clock.monotonic()
@@ -215,15 +191,15 @@ class Sender:
             except StoreError as error:
                 failures += 1
                 if failures == 1:  # the same sentence every five seconds would bury the log
-                    log.error("sending on %s waits for the store: %s", line.channel.name, error)
+                    log.error("Sending on %s waits for the store: %s", line.channel.name, error)
                 pause = LOOK_EVERY_S
             except Exception:  # a fault of ours: loud, but no reason to stop telling people
                 failures += 1
-                log.exception("sending failed", extra=fields(CHANNEL=line.channel.name))
+                log.exception("Sending failed", extra=fields(CHANNEL=line.channel.name))
                 pause = LOOK_EVERY_S
             self._wait(line, pause)
 
-    def _pause(self, line: _Line, delivered: Delivered) -> float:
+    def _pause(self, line: Line, delivered: Delivered) -> float:
         """Seconds until this channel can have something to do, unless woken."""
         closed_for = line.open_at - self._clock.monotonic()
         if closed_for > 0:
@@ -235,7 +211,7 @@ class Sender:
         until_due = (due - self._clock.now()).total_seconds() if due is not None else LOOK_EVERY_S
         return max(min(until_look, until_due if until_due > 0 else BLOCKED_S), 0.0)
 
-    def _wait(self, line: _Line, seconds: float) -> None:
+    def _wait(self, line: Line, seconds: float) -> None:
         with self._changed:
             if seconds > 0 and not (line.woken or self._stopping or line.closing):
                 self._changed.wait(seconds)

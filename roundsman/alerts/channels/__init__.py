@@ -51,7 +51,7 @@ class ChannelKind:
     """One line of the table."""
 
     switched_on_by: str
-    """The settings to name when somebody asks for a channel of this kind that is not configured."""
+    """What to set, for somebody who asks for a channel of this kind that is not configured."""
     build: Callable[[ChannelOptions, Clock], Sequence[Channel]]
 
 
@@ -118,8 +118,10 @@ def _telegram(options: ChannelOptions, clock: Clock) -> Sequence[Channel]:
     )
 
 
+_IF_LISTED = " and name it in ALERT_CHANNELS if that is set"
+
 CHANNELS: Mapping[str, ChannelKind] = {
-    "console": ChannelKind("ALERT_CONSOLE", _console),
-    "slack": ChannelKind("SLACK_WEBHOOK_URL, or SLACK_BOT_TOKEN with SLACK_CHANNEL", _slack),
-    "telegram": ChannelKind("TELEGRAM_BOT_TOKEN with TELEGRAM_CHAT_ID", _telegram),
+    "console": ChannelKind("ALERT_CHANNELS to a list with console in it", _console),
+    "slack": ChannelKind(f"SLACK_WEBHOOK_URL, or SLACK_BOT_TOKEN with SLACK_CHANNEL,{_IF_LISTED}", _slack),
+    "telegram": ChannelKind(f"TELEGRAM_BOT_TOKEN and TELEGRAM_CHAT_ID,{_IF_LISTED}", _telegram),
 }

@@ -1,0 +1,140 @@
+"""`roundsman alerts` as a person calls it, in this process, on a real store."""
+
+import json
+import logging
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from alert_samples import KIND, unreplied
+from pytest_httpserver import HTTPServer
+from sqlalchemy.engine import URL
+
+from roundsman.alerts.book import AlertBook
+from roundsman.cli import main
+from roundsman.clock import SystemClock
+from roundsman.errors import EXIT_DONE, EXIT_FAILED, EXIT_USAGE
+from roundsman.repositories.channels import ChannelRepository
+from roundsman.repositories.engine import Store, StoreOptions
+from roundsman.repositories.schema import ensure_schema
+
+Call = Callable[..., tuple[int, str, str]]
+TOKEN = "xoxb-123456789012-secretsecret"
+
+
+@pytest.fixture(autouse=True)
+def _logging_restored() -> Iterator[None]:
+    root = logging.getLogger()
+    kept = (list(root.handlers), root.level, sys.excepthook, threading.excepthook, sys.unraisablehook)
+    yield
+    root.handlers[:], level, sys.excepthook, threading.excepthook, sys.unraisablehook = kept
+    root.setLevel(level)
+    logging.captureWarnings(False)
+
+
+@pytest.fixture
+def call(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Call:
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments: str) -> tuple[int, str, str]:
+        with pytest.raises(SystemExit) as end:
+            main((), ("alerts", *arguments))
+        said = capsys.readouterr()
+        assert isinstance(end.value.code, int)
+        return end.value.code, said.out, said.err
+
+    return run
+
+
+@contextmanager
+def own_store(folder: Path) -> Iterator[Store]:
+    """The store that the commands use."""
+    (folder / "var").mkdir(exist_ok=True)
+    url = URL.create("sqlite", database=str(folder / "var" / "roundsman.db"))
+    with closing(Store(StoreOptions(url))) as store:
+        ensure_schema(store, backups=folder / "backups", clock=SystemClock())
+        yield store
+
+
+@pytest.fixture
+def slack(monkeypatch: pytest.MonkeyPatch, httpserver: HTTPServer) -> HTTPServer:
+    monkeypatch.setenv("SLACK_BOT_TOKEN", TOKEN)
+    monkeypatch.setenv("SLACK_CHANNEL", "C0123456789")
+    monkeypatch.setenv("SLACK_API_URL", httpserver.url_for("/api/"))
+    return httpserver
+
+
+def test_without_alerts_the_list_says_so(call: Call) -> None:
+    assert call("list") == (EXIT_DONE, "No open alerts.\n", "")
+    assert call("list", "--all") == (EXIT_DONE, "No alerts.\n", "")
+    code, out, _ = call("list", "--json")
+    assert (code, json.loads(out)) == (EXIT_DONE, [])
+
+
+def test_the_list_shows_what_is_open_and_with_all_what_was(call: Call, tmp_path: Path) -> None:
+    clock = SystemClock()
+    with own_store(tmp_path) as store:
+        book = AlertBook(store, clock, ["console", "slack"], lambda: None)
+        with book.transaction("conversation_monitor") as desk:
+            desk.fire(unreplied("c-1", clock.now(), customer_name="Trần \x1b[31mMinh"))
+            desk.fire(unreplied("c-2", clock.now(), timedelta(hours=3)))
+            desk.resolve(f"{KIND}:c-2", "answered", answered_by="Hoa")
+    code, out, _ = call("list")
+    assert code == EXIT_DONE
+    assert "c-1 (Trần" in out
+    assert "console pending, slack pending" in out
+    assert "\x1b[31m" not in out
+    assert "c-2" not in out
+    assert "resolved: answered" in call("list", "--all")[1]
+    (alert,) = json.loads(call("list", "--json")[1])
+    assert (alert["kind"], alert["subject"], alert["status"]) == (KIND, "c-1", "firing")
+    assert alert["since"].endswith("Z")
+    assert [entry["channel"] for entry in alert["notifications"]] == ["console", "slack"]
+    assert len(json.loads(call("list", "--all", "--json")[1])) == 2
+
+
+def test_a_test_message_arrives_and_switches_the_channel_on_again(
+    call: Call, slack: HTTPServer, tmp_path: Path
+) -> None:
+    with own_store(tmp_path) as store, store.write() as connection:
+        ChannelRepository().register(connection, {"slack": "as it was"})
+        ChannelRepository().switch_off(connection, "slack", "token_revoked", SystemClock().now())
+    assert "Channel slack is switched off: token_revoked." in call("list")[1]
+    slack.expect_request("/api/chat.postMessage").respond_with_json({"ok": True, "channel": "C1", "ts": "1.2"})
+    assert call("test", "slack") == (
+        EXIT_DONE, "slack: delivered, message 1.2 in C1. The channel is switched on again.\n", "",
+    )  # fmt: skip
+    assert "Test message" in slack.log[0][0].get_json()["text"]
+    assert "switched off" not in call("list")[1]
+
+
+def test_a_test_message_that_does_not_arrive_is_a_failure_with_its_reason(call: Call, slack: HTTPServer) -> None:
+    slack.expect_request("/api/chat.postMessage").respond_with_json({"ok": False, "error": "invalid_auth"})
+    code, out, err = call("test", "slack")
+    assert (code, out) == (EXIT_FAILED, "")
+    assert "The test message on slack did not arrive: Slack answered HTTP 200 OK: invalid_auth." in err
+    assert TOKEN not in err
+
+
+@pytest.mark.parametrize(
+    ("channel", "says"),
+    [
+        ("slack", "set SLACK_WEBHOOK_URL, or SLACK_BOT_TOKEN with SLACK_CHANNEL"),
+        ("telegram:-100", "set TELEGRAM_BOT_TOKEN and TELEGRAM_CHAT_ID"),
+        ("pigeon", "There is no channel 'pigeon'; the kinds are console, slack, telegram."),
+    ],
+)
+def test_a_channel_that_is_not_there_is_one_sentence(call: Call, channel: str, says: str) -> None:
+    code, out, err = call("test", channel)
+    assert (code, out) == (EXIT_USAGE, "")
+    assert says in err
+    assert err.count("\n") == 1
+
+
+def test_the_console_can_be_tested_too(call: Call) -> None:
+    code, out, _ = call("test", "console")
+    assert (code, out) == (EXIT_DONE, "console: delivered, a line in the log.\n")
