@@ -19,13 +19,8 @@ from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError, SlackClientError
 from slack_sdk.webhook import WebhookClient, WebhookResponse
 
-from roundsman.alerts.channels.base import (
-    HTTP_TIMEOUT,
-    DeliveryError,
-    Fault,
-    Receipt,
+from roundsman.alerts.channels.answers import (
     connection_words,
-    digest,
     read_all,
     retry_after,
     scrub,
@@ -33,6 +28,7 @@ from roundsman.alerts.channels.base import (
     status_fault,
     status_words,
 )
+from roundsman.alerts.channels.base import HTTP_TIMEOUT, DeliveryError, Fault, Receipt, digest
 from roundsman.alerts.message import Message, escaped
 from roundsman.clock import Clock
 

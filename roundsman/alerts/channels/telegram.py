@@ -14,13 +14,8 @@ from typing import Any
 import requests
 import urllib3
 
-from roundsman.alerts.channels.base import (
-    HTTP_TIMEOUT,
-    DeliveryError,
-    Fault,
-    Receipt,
+from roundsman.alerts.channels.answers import (
     connection_words,
-    digest,
     read_all,
     retry_after,
     scrub,
@@ -28,6 +23,7 @@ from roundsman.alerts.channels.base import (
     status_fault,
     status_words,
 )
+from roundsman.alerts.channels.base import HTTP_TIMEOUT, DeliveryError, Fault, Receipt, digest
 from roundsman.alerts.message import Message, escaped
 from roundsman.clock import Clock
 
