@@ -57,7 +57,11 @@ settings.load_profile("ci" if IN_CI else "local")
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    return _failed_if_skipped_in_ci((yield))
+    report = yield
+    # xdist sends reports as UTF-8; a lone surrogate in captured output would end the worker, and with it, silently,
+    # all the tests that it had not run yet.
+    report.sections = [(title, text.encode("utf-8", "backslashreplace").decode()) for title, text in report.sections]
+    return _failed_if_skipped_in_ci(report)
 
 
 @pytest.hookimpl(wrapper=True)
