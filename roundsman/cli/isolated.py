@@ -1,0 +1,37 @@
+"""`roundsman jobs isolated`: the child's side of a job that runs in a process of its own."""
+
+import logging
+import os
+import sys
+from datetime import datetime
+from typing import Annotated
+
+import typer
+
+from roundsman import logs
+from roundsman.cli.arguments import JobArgument, job_of
+from roundsman.cli.session import Session
+from roundsman.scheduling.job import JobContext, Outcome, StopToken
+
+
+def isolated(
+    ctx: typer.Context,
+    job: JobArgument,
+    answer_fd: Annotated[int, typer.Option(min=3)],
+    due: Annotated[datetime, typer.Option(formats=["%Y-%m-%dT%H:%M:%S%z", "%Y-%m-%dT%H:%M:%S.%f%z"])],
+    memory_limit_mib: Annotated[int | None, typer.Option(min=16)] = None,
+) -> None:
+    """The child's side of an isolated job; started by the daemon only."""
+    from roundsman.scheduling.isolation import answer_parent
+
+    session: Session = ctx.obj
+    logs.setup(session.settings.log_level, session.settings.secrets())
+    work = session.app.parts().build(job_of(session, job).job)
+
+    def once(stop: StopToken) -> Outcome:
+        bound = logs.bind(logging.getLogger(f"jobs.{job}"), JOB=job)
+        return work.run(JobContext(session.clock, bound, stop, due))
+
+    answer_parent(once, answer_fd, memory_limit_mib)
+    sys.stdout.flush()
+    os._exit(0)  # the listening thread holds stdin; nothing is left to do
