@@ -95,7 +95,7 @@ build_with_pip() { # PYTHON FOLDER
         "(Debian: apt install python3-venv)."
     # A pip.conf may redirect every installation elsewhere; where packages come from stays as it says.
     env -u PIP_TARGET -u PIP_PREFIX -u PIP_ROOT PIP_USER=0 PIP_REQUIRE_VIRTUALENV=0 \
-        "$2/bin/python" -m pip install --quiet --disable-pip-version-check \
+        "$2/bin/python" -m pip install --quiet --disable-pip-version-check --use-pep517 \
         --constraint "$CHECKOUT/constraints.txt" "$SCRATCH"
 }
 
@@ -203,5 +203,9 @@ if [[ $START == yes ]]; then
     start
 else
     if systemd_runs; then systemctl daemon-reload; fi
-    say "Roundsman is installed. Start it, now and at every boot, with: systemctl enable --now roundsman"
+    if systemd_runs && systemctl is-active --quiet roundsman.service; then
+        say "Roundsman is installed. The daemon that runs is the old one until: systemctl restart roundsman"
+    else
+        say "Roundsman is installed. Start it, now and at every boot, with: systemctl enable --now roundsman"
+    fi
 fi

@@ -105,7 +105,7 @@ def test_installing_again_upgrades_restarts_and_keeps_the_settings(box: Roundsma
 
 def test_uninstalling_keeps_data_and_settings_and_a_new_installation_finds_them(box: RoundsmanBox) -> None:
     box.systemctl("start", UNIT)
-    box.roundsman("conversations", "import", SAMPLE)
+    box.run("sh", "-c", f"roundsman conversations import - < {SAMPLE}")
     late = late_conversations(box)
     said = box.install("--uninstall").stdout
     assert "Kept: the data in /var/lib/roundsman" in said
