@@ -8,7 +8,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from roundsman.cli.output import complain
+from roundsman.cli.output import ReaderGoneError, complain
 from roundsman.errors import EXIT_FAILED, ConfigurationError, RoundsmanError
 from roundsman.scheduling.job import Job
 
@@ -31,8 +31,8 @@ def main(jobs: Sequence[type[Job]], arguments: Sequence[str] | None = None) -> N
     except RoundsmanError as error:
         complain(str(error))
         status = error.exit_code
-    except BrokenPipeError:
-        # `roundsman ... | head`: the reader has seen enough. Python would complain again when it flushes at exit.
+    except ReaderGoneError:
+        # What is still in the buffer goes nowhere; Python would complain when it flushes at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         status = 0
     finally:

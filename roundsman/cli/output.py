@@ -12,10 +12,13 @@ from typing import Any
 from roundsman.clock import iso
 
 
+class ReaderGoneError(Exception):
+    """Whoever read our output has seen enough, as in `roundsman ... | head`. Nothing went wrong."""
+
+
 def say(text: str = "") -> None:
     """One line for people, on stdout."""
-    sys.stdout.write(f"{printable(text)}\n")
-    sys.stdout.flush()  # the log goes to stderr: in a pipe, too, both should appear in order
+    _write(f"{printable(text)}\n")
 
 
 def complain(text: str) -> None:
@@ -25,7 +28,7 @@ def complain(text: str) -> None:
 
 def print_json(value: Any) -> None:
     """A JSON document on stdout; times as `...Z`, durations in seconds."""
-    sys.stdout.write(json.dumps(value, default=_plain, ensure_ascii=False, indent=2) + "\n")
+    _write(json.dumps(value, default=_plain, ensure_ascii=False, indent=2) + "\n")
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], title: str | None = None) -> None:
@@ -40,7 +43,9 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], title:
         table.add_column(column, overflow="fold")
     for row in rows:
         table.add_row(*(Text(printable("" if cell is None else str(cell))) for cell in row))
-    console.print(table)
+    with console.capture() as captured:  # rich would end the program when the reader is gone
+        console.print(table)
+    _write(captured.get())
 
 
 def printable(text: str) -> str:
@@ -62,6 +67,14 @@ def short_duration(duration: timedelta) -> str:
     if hours < 48:
         return f"{hours} h {minutes:02d} min"
     return f"{hours // 24} d {hours % 24} h"
+
+
+def _write(text: str) -> None:
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()  # the log goes to stderr: in a pipe, too, both should appear in order
+    except BrokenPipeError:  # not let out as it is: the command line library makes an exit code of 1 of it
+        raise ReaderGoneError from None
 
 
 def _plain(value: object) -> object:
