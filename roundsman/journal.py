@@ -84,19 +84,29 @@ class Journal:
         """Hand one entry over. Never raises for a journal that is away or slow."""
         entry = encode(fields)
         with self._lock:
-            sulking = time.monotonic() < self._sulk_until
-            # not MSG_DONTWAIT: a socket object with a timeout waits for its timeout all the same
-            self._socket.settimeout(0 if sulking else PATIENCE.total_seconds())
             try:
-                self._send(entry)
+                self._send_patiently(entry)
             except (TimeoutError, BlockingIOError):
-                if not sulking:
-                    self._sulk_until = time.monotonic() + SULK.total_seconds()
                 return Sent.BUSY
             except OSError:
                 return Sent.AWAY
-            self._sulk_until = float("-inf")
             return Sent.TAKEN
+
+    def _send_patiently(self, entry: bytes) -> None:
+        # First without waiting, for a socket with a timeout polls before it sends, and the kernel calls a datagram
+        # socket writable only while three quarters of its buffer are free.
+        self._socket.settimeout(0)
+        try:
+            self._send(entry)
+        except BlockingIOError:
+            if time.monotonic() < self._sulk_until:
+                raise
+            self._socket.settimeout(PATIENCE.total_seconds())
+            try:
+                self._send(entry)
+            except (TimeoutError, BlockingIOError):
+                self._sulk_until = time.monotonic() + SULK.total_seconds()
+                raise
 
     def close(self) -> None:
         self._socket.close()
