@@ -22,13 +22,15 @@ def isolated(
     memory_limit_mib: Annotated[int | None, typer.Option(min=16)] = None,
 ) -> None:
     """The child's side of an isolated job; started by the daemon only."""
-    from roundsman.scheduling.isolation import answer_parent
+    from roundsman.scheduling.isolation import answer_parent, stand_guard
 
+    stand_guard(answer_fd)
     session: Session = ctx.obj
-    logs.setup(session.settings.log_level, session.settings.secrets())
-    work = session.app.parts().build(job_of(session, job).job)
 
     def once(stop: StopToken) -> Outcome:
+        # In here, so that settings or a store which are wrong by now become the error of this run.
+        logs.setup(session.settings.log_level, session.settings.secrets())
+        work = session.app.parts().build(job_of(session, job).job)
         bound = logs.bind(logging.getLogger(f"jobs.{job}"), JOB=job)
         return work.run(JobContext(session.clock, bound, stop, due))
 

@@ -54,13 +54,15 @@ def printable(text: str) -> str:
 
 
 def short_duration(duration: timedelta) -> str:
-    """`42 ms`, `3.2 s`, `4 min 10 s`, `5 h 03 min`, `2 d 4 h`."""
-    seconds = duration.total_seconds()
-    if seconds < 1:
-        return f"{seconds * 1000:.0f} ms"
-    if seconds < 60:
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
+    """`42 ms`, `3.2 s`, `4 min 10 s`, `5 h 03 min`, `2 d 4 h`; with a minus when the clock was set back meanwhile."""
+    if duration < timedelta(0):
+        return f"-{short_duration(-duration)}"
+    milliseconds = round(duration / timedelta(milliseconds=1))
+    if milliseconds < 1000:
+        return f"{milliseconds} ms"
+    if milliseconds < 59_950:
+        return f"{milliseconds / 1000:.1f} s"
+    minutes, rest = divmod(round(milliseconds / 1000), 60)
     if minutes < 60:
         return f"{minutes} min {rest:02d} s"
     hours, minutes = divmod(minutes, 60)

@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING
 
 from config import Settings
 from roundsman.clock import Clock, SystemClock
-from roundsman.repositories.engine import Store
 from roundsman.scheduling.job import Job
 
 if TYPE_CHECKING:
-    from roundsman.app.composition import App  # imported when it is used: `--help` needs none of it
+    # imported when they are used: `--help` needs none of it
+    from roundsman.app.composition import App
+    from roundsman.repositories.engine import Store
 
 
 class Session:
@@ -41,7 +42,7 @@ class Session:
         return App(self.settings, self.jobs, self.clock)
 
     @property
-    def store(self) -> Store:
+    def store(self) -> "Store":
         """The store, with its schema ensured. Raises StoreError."""
         return self.app.store
 
