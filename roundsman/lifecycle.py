@@ -24,8 +24,9 @@ from roundsman.systemd import Notifier
 ROUND = timedelta(seconds=10)
 _CLOCK_STEP = timedelta(seconds=1)
 """Wall and monotonic clock drifting apart by more than this between two rounds is a jump, not NTP's slewing."""
-CANCEL_GRACE = timedelta(seconds=2)
-"""How long cancelled runs may take to come back before they are recorded as interrupted."""
+CANCEL_GRACE = timedelta(seconds=3)
+"""How long cancelled runs may take to come back before they are recorded as interrupted: longer than the time that an
+isolated job gets before it is killed, so that its end is seen."""
 _SICK_ROUNDS = 6
 """Without a watchdog the process ends itself after so many unhealthy rounds (a minute)."""
 

@@ -19,6 +19,7 @@ from datetime import datetime, timedelta
 
 from roundsman.clock import Clock
 from roundsman.logs import bind, redact
+from roundsman.scheduling.isolation import IsolatedJobError
 from roundsman.scheduling.job import JobContext, Outcome, OutcomeKind, StoppedError, StopReason, StopToken
 from roundsman.scheduling.ledger import Claimed, RunReport
 
@@ -237,11 +238,20 @@ def _report(run: Running, outcome: Outcome, error: BaseException | None, now: da
         counters=outcome.counters,
         reason=outcome.reason,
         again_at=now + outcome.again_in if outcome.again_in else None,
-        error=None if error is None else redact(f"{type(error).__name__}: {error}")[:_MOST_ERROR_CHARACTERS],
-        traceback=None
-        if error is None
-        else redact("".join(traceback.format_exception(error)))[-_MOST_TRACEBACK_CHARACTERS:],
+        error=None if error is None else redact(_words(error))[:_MOST_ERROR_CHARACTERS],
+        traceback=None if error is None else redact(_trace(error))[-_MOST_TRACEBACK_CHARACTERS:] or None,
     )
+
+
+def _words(error: BaseException) -> str:
+    return str(error) if isinstance(error, IsolatedJobError) else f"{type(error).__name__}: {error}"
+
+
+def _trace(error: BaseException) -> str:
+    """Where it happened; for an isolated job that is in its own process, and ours says nothing."""
+    if isinstance(error, IsolatedJobError):
+        return error.child_traceback or ""
+    return "".join(traceback.format_exception(error))
 
 
 _WHY = {
