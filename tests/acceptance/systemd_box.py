@@ -23,7 +23,7 @@ HERE = Path(__file__).parent
 DISK = "1g"
 """Most that a box may write; memory is used only for what it does write."""
 BOOT_TIMEOUT = timedelta(seconds=30)
-POLL_SECONDS = 0.05
+POLL_SECONDS = 0.2
 
 _TARGET = """\
 [Unit]

@@ -250,13 +250,15 @@ def test_a_job_in_a_process_of_its_own_keeps_its_fence_inside_the_sandbox(box: R
     assert "limit_mib=700" in box.messages("JOB=fenced")
 
 
-def test_the_optional_libraries_work_inside_the_sandbox(box: RoundsmanBox) -> None:
+def test_libraries_and_large_log_entries_work_inside_the_sandbox(box: RoundsmanBox) -> None:
     libraries = "psycopg, sqlite3, slack_sdk, requests, ssl, alembic.command, rich.console, pymongo"
-    box.drop_in(
-        "[Service]",
-        f"ExecStartPre={PYTHON} -c 'import {libraries}; ssl.create_default_context()'",
+    code = (
+        f"import {libraries}; ssl.create_default_context(); from roundsman.journal import Journal; "
+        "Journal().send(dict(MESSAGE=9_000_000 * chr(43), JOB=str(1)))"
     )
+    box.drop_in("[Service]", f"ExecStartPre={PYTHON} -c '{code}'")
     box.systemctl("start", UNIT)
+    assert "bytes more)" in box.messages("JOB=1")
 
 
 def test_a_wrong_setting_is_told_and_not_tried_again(box: RoundsmanBox) -> None:
