@@ -13,6 +13,7 @@ from roundsman.app.channels import channels_of
 from roundsman.app.parts import Parts
 from roundsman.app.settings import registry_of, waiting_policy
 from roundsman.clock import Clock
+from roundsman.conversations.policy import WaitingPolicy
 from roundsman.owner import Owner
 from roundsman.repositories.engine import Store
 from roundsman.repositories.place import store_options
@@ -70,7 +71,15 @@ class App:
 
     def parts(self) -> Parts:
         """What jobs can ask for in their constructors."""
-        return Parts([self.store, self.clock, self.book, self.ticks, waiting_policy(self.settings)])
+        return Parts(
+            {
+                Store: self.store,
+                Clock: self.clock,
+                AlertBook: self.book,
+                TickRepository: self.ticks,
+                WaitingPolicy: waiting_policy(self.settings),
+            }
+        )
 
     def reconfigure(self, settings: Settings) -> None:
         """Take other settings for all that can change while it runs. Raises ConfigurationError, changing nothing."""

@@ -5,7 +5,7 @@ So a new job needs no change here: it names what it wants. What is not on offer 
 
 import inspect
 import typing
-from collections.abc import Iterable
+from collections.abc import Mapping
 from typing import Any
 
 from roundsman.errors import ConfigurationError
@@ -13,10 +13,10 @@ from roundsman.scheduling.job import Job
 
 
 class Parts:
-    """The shared parts of one daemon, one of each type."""
+    """The shared parts of one daemon, each under the type that jobs ask for; that may be a Protocol, as `Clock` is."""
 
-    def __init__(self, parts: Iterable[object]) -> None:
-        self._parts = {type(part): part for part in parts}
+    def __init__(self, parts: Mapping[Any, object]) -> None:
+        self._parts = dict(parts)
 
     def build(self, job: type[Job]) -> Job:
         """An instance of the job. Raises ConfigurationError for an argument that no part fits."""
@@ -41,4 +41,6 @@ class Parts:
 
 
 def _fits(kind: type, wanted: object) -> bool:
+    if kind is wanted:
+        return True
     return isinstance(wanted, type) and not getattr(wanted, "_is_protocol", False) and issubclass(kind, wanted)
