@@ -79,8 +79,12 @@ class Work(Protocol):
         """One line for `systemctl status`."""
         ...
 
+    def look_around(self) -> None:
+        """Once a round: take over what others have left undone. Raises RoundsmanError."""
+        ...
+
     def clock_jumped(self, by: timedelta) -> None:
-        """The wall clock was set, or the machine slept."""
+        """The wall clock was set, or the machine slept. Raises RoundsmanError."""
         ...
 
 
@@ -192,12 +196,19 @@ class Lifecycle:
             self._sick_rounds = 0
             self._notifier.watchdog()
             self._notifier.status(self._work.status())
+            self._look_around()
             return True
         self._sick_rounds += 1
         text = "; ".join(ills)
         self._notifier.status(f"No progress: {text}")
         log.critical("No progress, so the watchdog is not fed: %s", text)
         return self._has_watchdog or self._sick_rounds < _SICK_ROUNDS
+
+    def _look_around(self) -> None:
+        try:
+            self._work.look_around()
+        except RoundsmanError as error:
+            log.error("What other daemons left undone waits: %s", error)
 
     def _look(self) -> _Seen:
         return _Seen(self._clock.now().timestamp(), self._clock.monotonic())

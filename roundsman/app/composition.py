@@ -82,11 +82,14 @@ class App:
         )
 
     def reconfigure(self, settings: Settings) -> None:
-        """Take other settings for all that can change while it runs. Raises ConfigurationError, changing nothing."""
+        """Take other settings for all that can change while it runs.
+
+        Raises ConfigurationError and StoreError, changing nothing.
+        """
         registry = registry_of(settings, self.jobs)
         channels = channels_of(settings, self.clock)
-        self.settings, self.registry, self.channels = settings, registry, channels
         self.sender.replace(channels, language=Language(settings.alerts.language), zone=settings.time_zone)
+        self.settings, self.registry, self.channels = settings, registry, channels
         self.book.replace([channel.name for channel in channels])
 
     def close(self) -> None:

@@ -12,6 +12,7 @@ from roundsman.app.composition import App
 from roundsman.app.services import Heartbeat, Scheduling
 from roundsman.app.settings import read_settings
 from roundsman.clock import iso
+from roundsman.errors import RoundsmanError
 from roundsman.lifecycle import Lifecycle, Service, SignalInbox
 from roundsman.systemd import Notifier
 
@@ -42,7 +43,7 @@ class Daemon:
             deadline=self._app.settings.shutdown_deadline,
         )
         with SignalInbox() as signals:
-            self._scheduling.assign(self._app.works(), at_start=True)
+            self._assign(at_start=True)
             return lifecycle.run(signals)
 
     def reload(self) -> None:
@@ -51,12 +52,17 @@ class Daemon:
         settings = read_settings(os.environ, Path.cwd())
         changes = differences(before, settings)
         self._app.reconfigure(settings)
-        self._scheduling.assign(self._app.works(), at_start=False)
+        self._assign(at_start=False)
         logs.setup(settings.log_level, settings.secrets())
         if not changes:
             log.info("Settings read again: no difference")
         for change in changes:
             log.info("Settings: %s", change)
+
+    def _assign(self, *, at_start: bool) -> None:
+        registry = self._app.registry
+        self._app.ticks.retire([facts.name for facts in registry.jobs if not facts.enabled])
+        self._scheduling.assign(self._app.works(), at_start=at_start)
 
     # --- what the lifecycle asks ---
 
@@ -71,6 +77,9 @@ class Daemon:
 
     def give_up(self) -> list[str]:
         return self._scheduling.give_up()
+
+    def look_around(self) -> None:
+        self._scheduling.look_around()
 
     def clock_jumped(self, by: timedelta) -> None:
         log.warning("The clock jumped by %+.1f s, or the process stood still", by.total_seconds())

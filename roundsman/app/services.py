@@ -112,6 +112,9 @@ class Scheduling:
     def give_up(self) -> list[str]:
         return self.executor.abandon_all()
 
+    def look_around(self) -> None:
+        self.dispatcher.take_over_from_dead()
+
     def clock_jumped(self, by: timedelta) -> None:
         if by < timedelta(0):
             self.dispatcher.forget_the_future()

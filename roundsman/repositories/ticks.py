@@ -66,7 +66,9 @@ class TickRepository:
             return []
         insert = upserting(connection)
         before = connection.execute(select(func.max(ticks.c.id))).scalar() or 0
-        connection.execute(insert(ticks).on_conflict_do_nothing(), [self._row(entry, now) for entry in entries])
+        # In one order in every process: two that claim the same ticks in different orders would deadlock on PostgreSQL.
+        ordered = sorted(entries, key=lambda entry: (entry.job, entry.due_at))
+        connection.execute(insert(ticks).on_conflict_do_nothing(), [self._row(entry, now) for entry in ordered])
         by_slot = {(entry.job, entry.due_at): entry for entry in entries if entry.runs}
         if not by_slot:
             return []
@@ -131,6 +133,11 @@ class TickRepository:
                 _interrupted(connection, job),
                 _snoozed_until(connection, job, now),
             )
+
+    def retire(self, jobs: Sequence[str]) -> None:
+        if jobs:
+            with self._store.write() as connection:
+                connection.execute(update(job_states).where(job_states.c.job.in_(jobs)).values(schedule=""))
 
     def reclaim(self, claimed: Claimed, now: datetime) -> Claimed | None:
         with self._store.write() as connection:

@@ -12,7 +12,7 @@ import queue
 import threading
 import time
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -23,9 +23,9 @@ from roundsman.logs import fields
 from roundsman.scheduling.executor import Executor, Work
 from roundsman.scheduling.job import OutcomeKind, Overlap
 from roundsman.scheduling.ledger import Claimed, Ledger, Origin, RunReport, TickEntry, TickState
-from roundsman.scheduling.plan import Gap, plan
+from roundsman.scheduling.plan import LATE_AFTER, Gap, plan
 from roundsman.scheduling.registry import JobFacts
-from roundsman.scheduling.takeover import Takeover, free_the_future, take_over
+from roundsman.scheduling.takeover import Takeover, free_the_future, take_back, take_over
 
 RETRY_STORE_AFTER = timedelta(seconds=1)
 GATHER_ENDS_FOR = timedelta(milliseconds=20)
@@ -125,8 +125,7 @@ class Dispatcher:
         Accounts for the ticks since each new job was last looked after, and takes back interrupted runs.
         """
         now = self._clock.now()
-        for name in self._ledger.interrupt_dead(now):
-            log.warning("%s was running when its daemon died; marked interrupted", name, extra=fields(JOB=name))
+        self._interrupt_dead(now)
         with self._lock:
             self._alarms = alarms
             posts = {}
@@ -138,6 +137,7 @@ class Dispatcher:
                     self._account(post, found, alarms)
                 post.facts, post.work = facts, work
                 posts[name] = post
+            self._interrupt_waiting(now, self._posts.keys() - posts.keys())
             self._posts = posts
         if at_start:
             for name, (facts, _) in jobs.items():
@@ -150,6 +150,23 @@ class Dispatcher:
         if found.snoozed_until is not None:
             alarms.ring_once(post.facts.name, found.snoozed_until)
 
+    def take_over_from_dead(self) -> None:
+        """Take over what another daemon on this store left running when it died. Raises StoreError."""
+        now = self._clock.now()
+        jobs = self._interrupt_dead(now)
+        if not jobs:
+            return
+        with self._lock:
+            for post in (self._posts[job] for job in jobs if job in self._posts):
+                post.waiting.extend(take_back(self._ledger, post.facts, now))
+        self._inbox.put(_Probe(threading.Event()))  # any item makes it look for runs to start
+
+    def _interrupt_dead(self, now: datetime) -> list[str]:
+        jobs = self._ledger.interrupt_dead(now)
+        for job in jobs:
+            log.warning("%s was running when its daemon died; marked interrupted", job, extra=fields(JOB=job))
+        return jobs
+
     def start(self) -> None:
         self._halting = False
         self._thread = threading.Thread(target=self._loop, name="dispatcher", daemon=True)
@@ -159,10 +176,7 @@ class Dispatcher:
         """Claim no more. Claimed ticks that have not begun are interrupted; ends of runs are still written."""
         with self._lock:
             self._halting = True
-            now = self._clock.now()
-            for post in self._posts.values():
-                self._reports.extend(_never_began(claimed, now) for claimed in post.waiting)
-                post.waiting.clear()
+            self._interrupt_waiting(self._clock.now(), self._posts.keys())
 
     def stop(self) -> None:
         """Write what is left and end the thread."""
@@ -241,7 +255,8 @@ class Dispatcher:
         if post is None:
             return []
         if rung.due_at is not None:
-            entries = [TickEntry(rung.job, rung.due_at, TickState.RAN, rung.origin)]
+            late = now - rung.due_at > LATE_AFTER
+            entries = [TickEntry(rung.job, rung.due_at, TickState.LATE if late else TickState.RAN, rung.origin)]
         else:
             entries = plan(
                 rung.job,
@@ -280,12 +295,21 @@ class Dispatcher:
             self._store_fault = None
         self._entries, self._reports = [], []
         for won in claimed:
-            self._posts[won.entry.job].waiting.append(won)
-        return True
+            post = self._posts.get(won.entry.job)
+            if post is None or self._halting:
+                self._reports.append(_never_began(won, now))
+            else:
+                post.waiting.append(won)
+        # What was won just as the daemon began to stop, or for a job that a reload has just switched off, is given back
+        return not self._reports or self._write(now)
+
+    def _interrupt_waiting(self, now: datetime, jobs: Iterable[str]) -> None:
+        for job in jobs:
+            waiting = self._posts[job].waiting
+            self._reports.extend(_never_began(claimed, now) for claimed in waiting)
+            waiting.clear()
 
     def _launch(self) -> None:
-        if self._halting:
-            return
         for post in self._posts.values():
             if post.waiting and self._executor.running_for(post.facts.name) is None:
                 self._executor.submit(post.waiting.popleft(), post.work, post.facts.timeout)
@@ -309,7 +333,7 @@ def _overlapping(post: _Post, entry: TickEntry, elapsed: timedelta) -> TickEntry
 
 
 def _never_began(claimed: Claimed, now: datetime) -> RunReport:
-    return RunReport(claimed.tick_id, None, now, OutcomeKind.INTERRUPTED, reason="the daemon stopped before it began")
+    return RunReport(claimed.tick_id, None, now, OutcomeKind.INTERRUPTED, reason="it was stopped before it began")
 
 
 def _log_end(job: str, report: RunReport) -> None:

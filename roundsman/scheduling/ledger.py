@@ -107,6 +107,10 @@ class Ledger(Protocol):
         """Register a job's schedule and learn from when on its ticks are unaccounted for."""
         ...
 
+    def retire(self, jobs: Sequence[str]) -> None:
+        """These jobs are switched off: from now on none of their ticks is expected, until `expect` names them again."""
+        ...
+
     def reclaim(self, claimed: Claimed, now: datetime) -> Claimed | None:
         """Take an interrupted tick again; None when another process was first."""
         ...

@@ -10,6 +10,8 @@ from roundsman.scheduling.plan import Gap, plan
 from roundsman.scheduling.registry import JobFacts
 from roundsman.scheduling.trigger import Trigger, parse_trigger
 
+CLOCK_SKEW = timedelta(seconds=30)
+"""How far the clock of another daemon on this store may be ahead of ours: such ticks are its own, not the future's."""
 A_DAY = timedelta(days=1)
 _UTC = ZoneInfo("UTC")
 
@@ -36,6 +38,11 @@ def take_over(ledger: Ledger, facts: JobFacts, now: datetime, *, at_start: bool)
     return Takeover(tuple(entries), tuple(_resumed(ledger, facts, known, now, covered=covered)), known.snoozed_until)
 
 
+def take_back(ledger: Ledger, facts: JobFacts, now: datetime) -> list[Claimed]:
+    """The interrupted runs of a job that begin again here, after another daemon has died. Raises StoreError."""
+    return _resumed(ledger, facts, ledger.expect(facts.name, facts.trigger.text, now), now, covered=False)
+
+
 def free_the_future(ledger: Ledger, facts: JobFacts, now: datetime) -> int:
     """After the wall clock was set back: give back the ticks that a clock which was ahead has used up.
 
@@ -43,7 +50,7 @@ def free_the_future(ledger: Ledger, facts: JobFacts, now: datetime) -> int:
     wrong time comes round (for years, after a start with a wrong hardware clock). A calendar moment is not run
     twice for a clock set back by an hour; only what lies more than a day ahead can be nothing but an error.
     """
-    return ledger.supersede(facts.name, now if facts.trigger.measures_elapsed_time else now + A_DAY)
+    return ledger.supersede(facts.name, now + (CLOCK_SKEW if facts.trigger.measures_elapsed_time else A_DAY))
 
 
 def _missed(facts: JobFacts, known: Expectation, now: datetime, *, covered: bool) -> list[TickEntry]:
