@@ -52,7 +52,11 @@ class Daemon:
         settings = read_settings(os.environ, Path.cwd())
         changes = differences(before, settings)
         self._app.reconfigure(settings)
-        self._assign(at_start=False)
+        try:
+            self._assign(at_start=False)
+        except RoundsmanError:
+            self._app.reconfigure(before)
+            raise
         logs.setup(settings.log_level, settings.secrets())
         if not changes:
             log.info("Settings read again: no difference")
