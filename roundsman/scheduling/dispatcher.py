@@ -135,14 +135,12 @@ class Dispatcher:
                     found = take_over(self._ledger, facts, now, at_start=at_start)
                     post = _Post(facts, work, now, post.waiting if post else deque())
                     self._account(post, found, alarms)
+                    if at_start and facts.run_at_start and not found.will_run:
+                        self.ring(name, now, Origin.START)
                 post.facts, post.work = facts, work
                 posts[name] = post
             self._interrupt_waiting(now, self._posts.keys() - posts.keys())
             self._posts = posts
-        if at_start:
-            for name, (facts, _) in jobs.items():
-                if facts.run_at_start:
-                    self.ring(name, now, Origin.START)
 
     def _account(self, post: _Post, found: Takeover, alarms: Alarms) -> None:
         self._entries.extend(found.entries)

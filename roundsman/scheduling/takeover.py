@@ -24,6 +24,11 @@ class Takeover:
     runs: tuple[Claimed, ...]
     snoozed_until: datetime | None
 
+    @property
+    def will_run(self) -> bool:
+        """Whether the job runs right now because of this."""
+        return bool(self.runs) or any(entry.runs for entry in self.entries)
+
 
 def take_over(ledger: Ledger, facts: JobFacts, now: datetime, *, at_start: bool) -> Takeover:
     """Account for a job's ticks up to `now`. Raises StoreError.

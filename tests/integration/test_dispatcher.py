@@ -1,6 +1,7 @@
 """From alarms to rows, with a real ledger, real threads and a clock that moves when told to."""
 
 import logging
+import random
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -28,6 +29,7 @@ from roundsman.scheduling.job import (
 )
 from roundsman.scheduling.ledger import Claimed, Origin, RunReport, TickEntry, TickState
 from roundsman.scheduling.registry import JobFacts, register
+from roundsman.scheduling.trigger import parse_trigger
 
 PATIENCE_SECONDS = 10.0
 MINUTE = timedelta(minutes=1)
@@ -417,6 +419,80 @@ def test_reports_of_another_process_do_not_disturb(bench: Bench) -> None:
     bench.dispatcher.ended("every", report)
     bench.turn()
     assert bench.rows() == []
+
+
+def test_a_job_that_a_reload_switches_off_gives_back_what_it_had_claimed(bench: Bench) -> None:
+    begun, release = threading.Event(), threading.Event()
+
+    def slow(_: JobContext) -> Outcome:
+        begun.set()
+        assert release.wait(PATIENCE_SECONDS)
+        return Outcome.done()
+
+    bench.assign(slow, catch_up="all")
+    bench.clock.advance(2 * MINUTE)
+    bench.dispatcher.ring("every")
+    bench.dispatcher.run_once()
+    assert begun.wait(PATIENCE_SECONDS)
+    bench.dispatcher.assign({}, bench.alarms, at_start=False)
+    release.set()
+    bench.turn()
+    assert [row.outcome for row in bench.rows()] == [OutcomeKind.DONE, OutcomeKind.INTERRUPTED]
+
+
+def test_what_is_won_while_stopping_is_given_back_in_the_same_pass(bench: Bench) -> None:
+    bench.assign(_done)
+    bench.clock.advance(MINUTE)
+    bench.dispatcher.ring("every")
+    bench.dispatcher._entries.append(TickEntry("every", bench.clock.now(), TickState.RAN))
+    bench.dispatcher.halt()
+    bench.dispatcher.run_once()
+    assert [row.outcome for row in bench.rows()] == [OutcomeKind.INTERRUPTED]
+
+
+def test_the_time_while_a_job_was_switched_off_is_nobodys(sqlite_store: Store, clock: ManualClock) -> None:
+    Bench(sqlite_store, clock).assign(_done)
+    off = Bench(sqlite_store, clock)
+    off.ticks.retire(["every"])
+    clock.advance(timedelta(days=7))
+    bench = Bench(sqlite_store, clock)
+    bench.assign(_done)
+    bench.turn()
+    assert bench.rows() == []
+    bench.pass_time(MINUTE)
+    assert bench.states() == ["ran"]
+
+
+def test_a_clock_that_is_a_little_behind_takes_no_tick_from_the_other_daemon(
+    sqlite_store: Store, clock: ManualClock
+) -> None:
+    ahead = Bench(sqlite_store, clock)
+    ahead.assign(_done)
+    ahead.pass_time(MINUTE)
+    clock.jump(-timedelta(seconds=5))
+    behind = Bench(sqlite_store, clock)
+    behind.assign(_done)
+    behind.pass_time(timedelta(seconds=6))
+    assert behind.states() == ["ran"]
+
+
+def test_a_month_of_a_busy_schedule_with_restarts_passes_in_seconds(sqlite_store: Store, clock: ManualClock) -> None:
+    """Every expected tick of the month has its row, whatever the daemon did meanwhile."""
+    begin = clock.now()
+    rng = random.Random(20260303)
+    bench = Bench(sqlite_store, clock)
+    bench.assign(_done, schedule="every 1h")
+    while clock.now() < begin + timedelta(days=30):
+        until_next = timedelta(hours=1) - (clock.now() - begin) % timedelta(hours=1)
+        bench.pass_time(rng.choice([until_next, until_next, timedelta(minutes=31), timedelta(hours=10)]))
+        if rng.random() < 0.1:
+            clock.advance(timedelta(hours=rng.choice([1, 30])))
+            bench = Bench(sqlite_store, clock)
+            bench.assign(_done, schedule="every 1h")
+            bench.turn()
+    expected = list(parse_trigger("every 1h", ZoneInfo("UTC")).between(begin, clock.now()))
+    assert [row.due_at for row in bench.rows() if row.origin is Origin.SCHEDULE] == expected
+    assert {"ran", "late", "missed", "suspended"} == set(bench.states())
 
 
 def test_the_overlap_policy_is_read_from_the_settings() -> None:
