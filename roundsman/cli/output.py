@@ -4,16 +4,21 @@ rich is imported only when a table is drawn: it costs 60 ms, and `--json` or the
 """
 
 import json
+import os
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
 from roundsman.clock import iso
+from roundsman.journal import stream_is_journal
 
 
 class ReaderGoneError(Exception):
     """Whoever read our output has seen enough, as in `roundsman ... | head`. Nothing went wrong."""
+
+
+_STDERR = 2
 
 
 def say(text: str = "") -> None:
@@ -22,8 +27,9 @@ def say(text: str = "") -> None:
 
 
 def complain(text: str) -> None:
-    """One line about a fault, on stderr."""
-    sys.stderr.write(f"roundsman: {printable(text)}\n")
+    """One line about a fault, on stderr; in the journal with priority err, so that `journalctl -p err` finds it."""
+    priority = "<3>" if stream_is_journal(_STDERR, os.environ.get("JOURNAL_STREAM")) else ""
+    sys.stderr.write(f"{priority}roundsman: {printable(text)}\n")
 
 
 def print_json(value: Any) -> None:

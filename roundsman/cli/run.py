@@ -22,16 +22,16 @@ def run(ctx: typer.Context) -> None:
     from roundsman.systemd import Notifier
 
     session: Session = ctx.obj
-    settings = session.settings
-    logs.setup(settings.log_level, settings.secrets())
-    for note in settings.notes:
-        log.warning("%s", note)
-    log.info("Roundsman %s starts on %s", __version__, session.app.store.place)
     notifier = Notifier()
     try:
+        settings = session.settings
+        logs.setup(settings.log_level, settings.secrets())
+        for note in settings.notes:
+            log.warning("%s", note)
+        log.info("Roundsman %s starts on %s", __version__, session.app.store.place)
         status = Daemon(session.app, notifier).run()
     except RoundsmanError as error:
-        notifier.status(str(error))
+        notifier.status(str(error))  # what `systemctl status` shows of a daemon that did not start
         raise
     session.close()
     logging.shutdown()
