@@ -12,7 +12,6 @@ import re
 import urllib.request
 from collections.abc import Mapping
 from datetime import timedelta
-from http.client import HTTPException, HTTPResponse
 from typing import Any
 
 from slack_sdk import WebClient
@@ -21,7 +20,6 @@ from slack_sdk.webhook import WebhookClient, WebhookResponse
 
 from roundsman.alerts.channels.answers import (
     connection_words,
-    read_all,
     retry_after,
     scrub,
     secret_parts,
@@ -29,6 +27,7 @@ from roundsman.alerts.channels.answers import (
     status_words,
 )
 from roundsman.alerts.channels.base import HTTP_TIMEOUT, DeliveryError, Fault, Receipt, digest
+from roundsman.alerts.channels.request import UNREACHED, carry
 from roundsman.alerts.message import Message, escaped
 from roundsman.clock import Clock
 
@@ -171,35 +170,19 @@ def _escape(text: str) -> str:
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
-class _EveryAnswer(urllib.request.HTTPErrorProcessor):
-    """No exception for any status, hence no redirect either: we judge the answer as it is."""
-
-    def http_response(self, request: urllib.request.Request, response: HTTPResponse) -> HTTPResponse:
-        return response
-
-    https_response = http_response
-
-
-def _post(request: urllib.request.Request, timeout: timedelta) -> tuple[int, dict[str, str], str]:
-    opener = urllib.request.build_opener(_EveryAnswer)
-    with opener.open(request, timeout=timeout.total_seconds()) as answer:
-        text = read_all(iter(lambda: answer.read1(8192), b""), timeout).decode("utf-8", "replace")
-        return answer.status, dict(answer.headers.items()), text
-
-
 class _Bot(WebClient):
     def __init__(self, token: str, api_url: str, timeout: timedelta) -> None:
         super().__init__(token, api_url, logger=_SILENT, retry_handlers=[])
         self._patience = timeout
 
     def _perform_urllib_http_request_internal(self, url: str, req: urllib.request.Request) -> dict[str, Any]:
-        status, headers, text = _post(req, self._patience)
+        answer = carry(req, self._patience)
         try:
-            is_object = isinstance(json.loads(text), dict)
+            is_object = isinstance(json.loads(answer.text), dict)
         except (ValueError, RecursionError):
             is_object = False
         # an HTML page or a list would fail inside the SDK, which would hide the status from us
-        return {"status": status, "headers": headers, "body": text if is_object else "{}"}
+        return {"status": answer.status, "headers": answer.headers, "body": answer.text if is_object else "{}"}
 
 
 class _Webhook(WebhookClient):
@@ -208,9 +191,8 @@ class _Webhook(WebhookClient):
         self._patience = timeout
 
     def _perform_http_request_internal(self, url: str, req: urllib.request.Request) -> WebhookResponse:
-        status, headers, text = _post(req, self._patience)
-        return WebhookResponse(url=url, status_code=status, body=text, headers=headers)
+        answer = carry(req, self._patience)
+        return WebhookResponse(url=url, status_code=answer.status, body=answer.text, headers=dict(answer.headers))
 
 
-_UNREACHED = (OSError, HTTPException, SlackClientError, ValueError)
-"""URLError and timeouts are OSErrors; HTTPException: an answer that is not HTTP; ValueError: undecodable headers."""
+_UNREACHED = (*UNREACHED, SlackClientError)
