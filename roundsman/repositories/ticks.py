@@ -55,17 +55,23 @@ class TickRepository:
     def __init__(self, store: Store, owner: Owner) -> None:
         self._store = store
         self._owner = str(owner)
+        self._unsure_after: int | None = None
+        """Rows newer than this may be ours without our knowing: a commit was cut off, and nobody can say whether it
+        took. The same entries come again, and what they won then must not be left running for ever."""
 
     def commit(self, entries: Sequence[TickEntry], reports: Sequence[RunReport], now: datetime) -> list[Claimed]:
         with self._store.write() as connection:
             self._finish(connection, reports)
-            return self._insert(connection, _pausing(connection, entries), now)
+            claimed = self._insert(connection, _pausing(connection, entries), now)
+        self._unsure_after = None
+        return claimed
 
     def _insert(self, connection: Connection, entries: Sequence[TickEntry], now: datetime) -> list[Claimed]:
         if not entries:
             return []
         insert = upserting(connection)
-        before = connection.execute(select(func.max(ticks.c.id))).scalar() or 0
+        if self._unsure_after is None:
+            self._unsure_after = connection.execute(select(func.max(ticks.c.id))).scalar() or 0
         # In one order in every process: two that claim the same ticks in different orders would deadlock on PostgreSQL.
         ordered = sorted(entries, key=lambda entry: (entry.job, entry.due_at))
         connection.execute(insert(ticks).on_conflict_do_nothing(), [self._row(entry, now) for entry in ordered])
@@ -75,7 +81,7 @@ class TickRepository:
         # Reading the claims back costs a third of RETURNING on every row: they are in the partial index of running
         # ticks, and newer than what was there. A slot that another process took is not among them.
         mine = select(ticks.c.id, ticks.c.job, ticks.c.due_at).where(
-            ticks.c.owner == self._owner, ticks.c.outcome.is_(None), ticks.c.id > before
+            ticks.c.owner == self._owner, ticks.c.outcome.is_(None), ticks.c.id > self._unsure_after
         )
         won = {(row.job, row.due_at): row.id for row in connection.execute(mine)}
         return [Claimed(won[slot], entry) for slot, entry in by_slot.items() if slot in won]

@@ -161,6 +161,8 @@ class Place:
     jobs: str = ""
     settings: dict[str, str] = field(default_factory=dict)
     program: Path = TRIAL
+    elsewhere: Path | None = None
+    """Where logs and notes go if the state folder is no place for them."""
     started: int = 0
 
     @property
@@ -170,7 +172,7 @@ class Place:
 
     @property
     def notes_file(self) -> Path:
-        return self.state / "notes"
+        return (self.elsewhere or self.state) / "notes"
 
     def environment(self, **settings: str) -> dict[str, str]:
         clean = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
@@ -192,7 +194,7 @@ class Place:
     def start(self, **settings: str) -> DaemonProcess:
         """Start a daemon; it is not ready yet. Its working directory, where `.env` may lie, is the state folder."""
         self.started += 1
-        log_file = self.state / f"log-{self.started}"
+        log_file = (self.elsewhere or self.state) / f"log-{self.started}"
         notifications = Notifications()
         environment = {**self.environment(**settings), "NOTIFY_SOCKET": notifications.address}
         with log_file.open("wb") as log:

@@ -7,8 +7,10 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
+from sqlalchemy import Connection, event
 
 from roundsman.clock import ManualClock
+from roundsman.errors import StoreError
 from roundsman.owner import Owner
 from roundsman.repositories.daemons import STALE_AFTER, DaemonRecord, DaemonRepository
 from roundsman.repositories.engine import Store
@@ -52,6 +54,23 @@ def test_claims_come_back_in_the_order_they_were_made(store: Store, clock: Manua
     won = TickRepository(store, ME).commit(entries, [], clock.now())
     assert [each.entry for each in won] == entries
     assert len({each.tick_id for each in won}) == 1200
+
+
+def test_what_a_commit_won_whose_answer_was_lost_is_won_by_its_repetition(store: Store, clock: ManualClock) -> None:
+    ticks, entries = TickRepository(store, ME), [_entry(clock.now())]
+    event.listen(store.engine, "commit", _commit_and_lose_the_answer, once=True)
+    with pytest.raises(StoreError):
+        ticks.commit(entries, [], clock.now())
+    assert len(_rows(store)) == 1
+    assert [won.entry for won in ticks.commit(entries, [], clock.now())] == entries
+    assert ticks.commit(entries, [], clock.now()) == []
+
+
+def _commit_and_lose_the_answer(connection: Connection) -> None:
+    driver = connection.connection.dbapi_connection
+    assert driver is not None
+    driver.commit()
+    raise StoreError("The database does not answer.")
 
 
 def test_a_tick_that_did_not_run_is_a_row_and_no_claim(store: Store, clock: ManualClock) -> None:
