@@ -10,10 +10,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum, auto
+from functools import partial
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection
 
+from roundsman.alerts.attempt import Attempts
 from roundsman.alerts.channels.base import Channel, DeliveryError, Fault, Receipt
 from roundsman.alerts.templates import Language, render
 from roundsman.clock import Clock
@@ -26,7 +28,7 @@ from roundsman.repositories.notifications import Claim, NotificationEvent, Notif
 from roundsman.retry import backoff
 
 LEASE = timedelta(seconds=60)
-"""Of a claim. Connecting, writing and reading take 10 s each at most, so a living sender is done well before."""
+"""Of a claim. An attempt is given up after 40 s, so a living sender is done well before."""
 LONGEST_RETRY_AFTER = timedelta(days=1)
 """A service that asks for more is asked again after this; a slip of its must not mute a channel for years."""
 RESOLVED_LIFETIME = timedelta(days=1)
@@ -64,12 +66,21 @@ class _Outcome:
 class Courier:
     """Delivers for one process. Calls for different channels may run at once, for the same channel not."""
 
-    def __init__(self, store: Store, clock: Clock, owner: str, language: Language, zone: ZoneInfo) -> None:
+    def __init__(
+        self,
+        store: Store,
+        clock: Clock,
+        owner: str,
+        language: Language,
+        zone: ZoneInfo,
+        attempts: Attempts | None = None,
+    ) -> None:
         self._store = store
         self._clock = clock
         self._owner = owner
         self.language = language
         self.zone = zone
+        self._attempts = attempts or Attempts()
         self._alerts = AlertRepository()
         self._notifications = NotificationRepository()
         self._channels = ChannelRepository()
@@ -124,11 +135,9 @@ class Courier:
     def _send(self, channel: Channel, claim: Claim, alert: Alert) -> _Outcome:
         try:
             message = render(alert, claim.event, self.language, self._clock.now(), self.zone)
-            if claim.firing_receipt is not None:
-                receipt = channel.edit(Receipt.from_json(claim.firing_receipt), message)
-            else:
-                receipt = channel.send(message)
-            return _Outcome(claim, alert, receipt=receipt)
+            told = Receipt.from_json(claim.firing_receipt) if claim.firing_receipt is not None else None
+            call = partial(channel.edit, told, message) if told is not None else partial(channel.send, message)
+            return _Outcome(claim, alert, receipt=self._attempts.make(channel.name, call))
         except DeliveryError as fault:
             error = fault
         except Exception as fault:  # noqa: BLE001 - whatever a channel raises must not stop the others

@@ -29,7 +29,7 @@ BLOCKED_S = 1.0
 STOP_PATIENCE = timedelta(seconds=5)
 FOREGROUND = timedelta(seconds=30)
 LONGEST_SILENCE_S = 120.0
-"""A thread that has not come round for this long hangs: a delivery takes 30 s at the very most."""
+"""A thread that has not come round for this long hangs: an attempt is given up after 40 s."""
 
 log = logging.getLogger(__name__)
 

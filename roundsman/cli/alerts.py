@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 import typer
 
 from roundsman import logs
+from roundsman.alerts.attempt import Attempts
 from roundsman.alerts.channels import CHANNELS
 from roundsman.alerts.channels.base import Channel, DeliveryError
 from roundsman.alerts.templates import Language, render_test
@@ -75,7 +76,7 @@ def test_channel(
     chosen = _one(session.app.channels, channel)
     message = render_test(Language(session.settings.alerts.language), session.clock.now(), session.settings.time_zone)
     try:
-        receipt = chosen.send(message)
+        receipt = Attempts().make(channel, lambda: chosen.send(message))
     except DeliveryError as error:
         complain(f"The test message on {channel} did not arrive: {error.reason}.")
         raise typer.Exit(EXIT_FAILED) from None

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
+from http.client import HTTPException
 
 from roundsman.alerts.channels.base import Fault
 from roundsman.alerts.message import cut
@@ -108,4 +109,5 @@ _CONNECTION_WORDS: tuple[tuple[type[BaseException], str], ...] = (
     (ConnectionRefusedError, "connection refused"),
     (ConnectionResetError, "connection reset"),
     (BrokenPipeError, "connection reset"),
+    (HTTPException, "what answers there does not speak HTTP"),
 )

@@ -14,7 +14,7 @@ from typing import Any, Protocol, Self
 from roundsman.alerts.message import Message
 
 HTTP_TIMEOUT = timedelta(seconds=10)
-"""For connecting, for each read, and for the body as a whole. The lease of a claim is longer than all three."""
+"""For connecting, for each read, and for the body as a whole. What adds up beyond is ended by `alerts.attempt`."""
 
 
 class Fault(StrEnum):
