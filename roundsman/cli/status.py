@@ -7,6 +7,7 @@ import typer
 from roundsman.cli.group import command_group
 from roundsman.cli.output import print_json, say, short_duration
 from roundsman.cli.session import Session
+from roundsman.owner import Owner
 from roundsman.repositories.alerts import AlertRepository
 from roundsman.repositories.channels import ChannelRepository
 from roundsman.repositories.daemons import STALE_AFTER, DaemonRepository
@@ -63,7 +64,7 @@ def _look(session: Session) -> dict[str, Any]:
                 "version": daemon.version,
                 "started_at": daemon.started_at,
                 "heartbeat_at": daemon.heartbeat_at,
-                "alive": now - daemon.heartbeat_at <= STALE_AFTER,
+                "alive": now - daemon.heartbeat_at <= STALE_AFTER and not Owner.parse(daemon.owner).surely_dead(),
                 "status": daemon.status,
             }
             for daemon in daemons

@@ -203,16 +203,21 @@ class Place:
             )
         return DaemonProcess(process, notifications, log_file)
 
-    def begin(self, *words: str, **settings: str) -> "subprocess.Popen[str]":
-        """Start a command."""
-        return subprocess.Popen(
+    @contextmanager
+    def begin(self, *words: str, **settings: str) -> Iterator["subprocess.Popen[str]"]:
+        """Start a command; it is killed if it is not done in the end."""
+        with subprocess.Popen(
             [sys.executable, self.program, *words],
             env=self.environment(**settings),
             cwd=self.state,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-        )
+        ) as process:
+            try:
+                yield process
+            finally:
+                process.kill()
 
     def command(self, *words: str, **settings: str) -> "subprocess.CompletedProcess[str]":
         """Run a command to its end."""

@@ -100,6 +100,7 @@ class Deaf(Job):
 
     def run(self, ctx: JobContext) -> Outcome:
         ctx.log.info("deaf work begins")
+        note("began", self.name, os.getpid())
         threading.Event().wait(FOREVER_S)
         return Outcome.done()
 
