@@ -20,6 +20,7 @@ import time
 from collections.abc import Mapping
 from datetime import timedelta
 from enum import Enum, auto
+from functools import lru_cache
 from pathlib import Path
 
 JOURNAL_SOCKET = Path("/run/systemd/journal/socket")
@@ -42,6 +43,7 @@ class Sent(Enum):
     """Nobody listens at the socket."""
 
 
+@lru_cache(1024)  # every run of a job asks for the same few
 def is_field_name(name: str) -> bool:
     """journald drops other names silently: capitals, digits, underscore, at most 64, no leading underscore or digit."""
     return _FIELD_NAME.fullmatch(name) is not None

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, bindparam, func, or_, select, update
+from sqlalchemy import Connection, Row, Text, and_, bindparam, func, or_, select, update
 
 from roundsman.owner import Owner, dead_owners
+from roundsman.repositories.bulk import BulkStatement
 from roundsman.repositories.daemons import stale_owners
 from roundsman.repositories.engine import Store, upserting
 from roundsman.repositories.tables import job_states, ticks
@@ -69,12 +70,11 @@ class TickRepository:
     def _insert(self, connection: Connection, entries: Sequence[TickEntry], now: datetime) -> list[Claimed]:
         if not entries:
             return []
-        insert = upserting(connection)
         if self._unsure_after is None:
             self._unsure_after = connection.execute(select(func.max(ticks.c.id))).scalar() or 0
         # In one order in every process: two that claim the same ticks in different orders would deadlock on PostgreSQL.
         ordered = sorted(entries, key=lambda entry: (entry.job, entry.due_at))
-        connection.execute(insert(ticks).on_conflict_do_nothing(), [self._row(entry, now) for entry in ordered])
+        _CLAIMS.execute(connection, [self._row(entry, now) for entry in ordered])
         by_slot = {(entry.job, entry.due_at): entry for entry in entries if entry.runs}
         if not by_slot:
             return []
@@ -100,18 +100,7 @@ class TickRepository:
         }
 
     def _finish(self, connection: Connection, reports: Sequence[RunReport]) -> None:
-        if not reports:
-            return
-        # Guarded by the owner: a run that was given to somebody else since (we were thought dead) is theirs to end.
-        connection.execute(
-            update(ticks)
-            .where(ticks.c.id == bindparam("tick_id"), ticks.c.owner == self._owner, ticks.c.outcome.is_(None))
-            .values(
-                {column: bindparam(f"new_{column}") for column in _REPORTED}
-                | {"reason": func.coalesce(bindparam("new_reason"), ticks.c.reason)}
-            ),
-            [_report_values(report) for report in reports],
-        )
+        _ENDS.execute(connection, [_report_values(report) | {"mine": self._owner} for report in reports])
 
     def expect(self, job: str, schedule: str, now: datetime) -> Expectation:
         with self._store.write() as connection:
@@ -242,7 +231,25 @@ class TickRepository:
         return connection.execute(ticks.delete().where(ticks.c.id.in_(old))).rowcount
 
 
+_CLAIMS = BulkStatement(
+    lambda connection: upserting(connection)(ticks).on_conflict_do_nothing(),
+    ("job", "due_at", "origin", "state", "stands_for", "reason", "owner", "attempt", "claimed_at"),
+)
+
 _REPORTED = ("started_at", "finished_at", "outcome", "counters", "again_at", "error", "traceback")
+
+# Guarded by the owner: a run that was given to somebody else since (we were thought dead) is theirs to end.
+_ENDS = BulkStatement(
+    lambda _: (
+        update(ticks)
+        .where(ticks.c.id == bindparam("tick_id"), ticks.c.owner == bindparam("mine"), ticks.c.outcome.is_(None))
+        .values(
+            {column: bindparam(f"new_{column}") for column in _REPORTED}
+            | {"reason": func.coalesce(bindparam("new_reason", type_=Text()), ticks.c.reason)}
+        )
+    ),
+    ("tick_id", "mine", "new_reason", *(f"new_{column}" for column in _REPORTED)),
+)
 
 
 def _report_values(report: RunReport) -> dict[str, Any]:
