@@ -61,7 +61,9 @@ DB_HOST: Setting[str] = Setting(
 DB_PORT: Setting[int] = Setting(
     "DB_PORT", fields.whole_number(at_least=1, up_to=65535), "PostgreSQL's port.", "5432", needs_restart=True
 )
-DB_NAME: Setting[str] = Setting("DB_NAME", fields.text, "The database's name.", example="roundsman", needs_restart=True)
+DB_NAME: Setting[str] = Setting(
+    "DB_NAME", fields.database_name, "The database's name.", example="roundsman", needs_restart=True
+)
 DB_USER: Setting[str] = Setting("DB_USER", fields.text, "The database's user.", example="roundsman", needs_restart=True)
 DB_PASS: Setting[str] = Setting(
     "DB_PASS", fields.text, "The user's password.", example="PASSWORD", secret=True, needs_restart=True

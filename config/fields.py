@@ -150,6 +150,13 @@ def host(value: str) -> str:
     return value
 
 
+def database_name(value: str) -> str:
+    """A database's name; a whole URL would be shown, with its password."""
+    if "://" in value:
+        raise ValueError("is no database name; write the name alone, or put the URL into DATABASE_URL")
+    return value
+
+
 def database_url(value: str) -> str:
     """A database URL that names a file or a database."""
     try:
@@ -162,6 +169,8 @@ def database_url(value: str) -> str:
     if parts.scheme.startswith("sqlite"):
         if parts.netloc or parts.query or PurePosixPath(parts.path).name in ("", ":memory:"):
             raise ValueError("names no SQLite file; write sqlite:////var/lib/roundsman/roundsman.db (four slashes)")
+    elif "@" in parts.path or "@" in parts.query or "@" in parts.fragment:
+        raise ValueError("holds an @ after the host; characters such as / # ? @ in the password must be %-encoded")
     elif not parts.path.strip("/"):
         raise ValueError("names no database; end it with /NAME")
     return value

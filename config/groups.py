@@ -102,11 +102,11 @@ def slack_of(values: Values) -> SlackSettings | None:
             f"{has_webhook.label('SLACK_WEBHOOK_URL')} and {has_token.label('SLACK_BOT_TOKEN')} are both set, "
             "so each alert would come twice; keep one of the two."
         )
-    elif has_token and not has_channel:
+    elif has_token and not values.tried(c.SLACK_CHANNEL):
         values.faults.append(
             f"{has_token.label('SLACK_BOT_TOKEN')}: is set without SLACK_CHANNEL; set the channel that it writes to."
         )
-    elif has_channel and not has_webhook and not has_token:
+    elif has_channel and not has_webhook and not values.tried(c.SLACK_BOT_TOKEN):
         values.faults.append(
             f"{has_channel.label('SLACK_CHANNEL')}: is set without SLACK_BOT_TOKEN; set the token, or remove it."
         )
@@ -126,11 +126,11 @@ def telegram_of(values: Values) -> TelegramSettings | None:
     token, chats = values.optional(c.TELEGRAM_BOT_TOKEN), values.optional(c.TELEGRAM_CHAT_ID)
     api = values.optional(c.TELEGRAM_API_URL)
     has_token, has_chats = values.given(c.TELEGRAM_BOT_TOKEN), values.given(c.TELEGRAM_CHAT_ID)
-    if has_token and not has_chats:
+    if has_token and not values.tried(c.TELEGRAM_CHAT_ID):
         values.faults.append(
             f"{has_token.label('TELEGRAM_BOT_TOKEN')}: is set without TELEGRAM_CHAT_ID; set the chats it writes to."
         )
-    if has_chats and not has_token:
+    if has_chats and not values.tried(c.TELEGRAM_BOT_TOKEN):
         values.faults.append(
             f"{has_chats.label('TELEGRAM_CHAT_ID')}: is set without TELEGRAM_BOT_TOKEN; set the token, or remove it."
         )

@@ -57,9 +57,10 @@ def load(environ: Mapping[str, str], directory: Path) -> Settings:
 
 
 def _app_env(values: Values) -> str:
-    given = values.given(c.APP_ENV)
-    node = None if given else values.sources.plain(c.NODE_ENV)
-    if node is None:
+    given, node = values.given(c.APP_ENV), values.sources.plain(c.NODE_ENV)
+    if given and node and given.text.lower() != node.text.lower():
+        values.notes.append(f"{node.label(c.NODE_ENV)} says otherwise than APP_ENV and has no effect.")
+    if given or node is None:
         return values.required(c.APP_ENV)
     try:
         chosen = c.APP_ENV.read(node.text)

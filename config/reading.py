@@ -30,6 +30,11 @@ class Values:
             self._given[setting.name] = self._find(setting)
         return self._given[setting.name]
 
+    def tried(self, setting: Setting[T]) -> bool:
+        """Whether somebody meant to set it, even if it has no value for some fault of its own."""
+        plain, sources = self.given(setting), self.sources
+        return bool(plain or sources.plain(setting.name) or sources.plain(f"{setting.name}_FILE"))
+
     def optional(self, setting: Setting[T]) -> T | None:
         """The value; None if it is not set, or wrong (which is noted as a fault)."""
         given = self.given(setting)

@@ -1,7 +1,8 @@
 """Copies of a SQLite store, taken while it is in use.
 
 SQLite's own backup interface copies one consistent state, other processes may go on writing. The copy is written
-under another name, synced and then renamed: a file that bears a backup's name is complete.
+under another name, checked, synced and then renamed: a file that bears a backup's name is complete and sound. Without
+the check a damaged database would be copied as it is, and in time its copies would push out the good ones.
 """
 
 import os
@@ -15,6 +16,8 @@ from roundsman.errors import StoreError
 from roundsman.repositories.place import FILE_MODE, FOLDER_MODE
 
 KEPT = 5
+_DAMAGE = ("malformed", "not a database")
+"""Fragments of SQLite's own messages."""
 _AUTOMATIC = re.compile(r"roundsman-\w+-(\d{8}T\d{6}Z)\.db")
 
 
@@ -43,17 +46,29 @@ def copy_sqlite(source: Path, target: Path) -> None:
             closing(sqlite3.connect(part)) as copy,
         ):
             live.backup(copy)
+            _check(copy)
         _sync(part)
         part.replace(target)
         _sync(target.parent)
     except (sqlite3.Error, OSError) as error:
         with suppress(OSError):
             part.unlink()
+        if isinstance(error, sqlite3.DatabaseError) and any(words in str(error) for words in _DAMAGE):
+            raise StoreError(
+                f"The database {source} is damaged ({error}), so no copy was made; restore the newest backup."
+            ) from None
         cause = error.strerror if isinstance(error, OSError) else str(error)
         raise StoreError(
             f"The database {source} could not be copied to {target} ({cause}); "
             "free some space there or make the folder writable."
         ) from None
+
+
+def _check(copy: sqlite3.Connection) -> None:
+    """Raises sqlite3.DatabaseError when pages or records of the database are broken."""
+    (found,) = copy.execute("PRAGMA quick_check(1)").fetchone()
+    if found != "ok":
+        raise sqlite3.DatabaseError("malformed: " + found.replace("\n", " "))
 
 
 def thin_out(folder: Path) -> None:

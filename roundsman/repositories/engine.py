@@ -42,7 +42,16 @@ class StoreOptions:
     """SQLite: off only while a migration rebuilds a table; dropping the old one would empty those that refer to it."""
 
     def __repr__(self) -> str:
-        return f"StoreOptions({self.url.render_as_string(hide_password=True)})"
+        return f"StoreOptions({self.place})"
+
+    @property
+    def place(self) -> str:
+        """Where the data lies, safe to print."""
+        if self.url.drivername == "sqlite":
+            return self.url.database or "memory"
+        # a password may also be an option after the `?`
+        shown = {name: value for name, value in self.url.query.items() if name in ("host", "port")}
+        return self.url.set(query=shown).render_as_string(hide_password=True)
 
 
 def parse_url(value: str) -> URL:
@@ -78,9 +87,7 @@ class Store:
     @property
     def place(self) -> str:
         """Where the data lies, safe to print."""
-        if self.dialect == "sqlite":
-            return self.options.url.database or "memory"
-        return self.options.url.render_as_string(hide_password=True)
+        return self.options.place
 
     @contextmanager
     def read(self) -> Iterator[Connection]:

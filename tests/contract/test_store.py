@@ -400,6 +400,6 @@ def test_a_state_folder_of_any_name_holds_the_store(folder: str) -> None:
 
 
 def test_the_password_is_in_no_text_of_the_store() -> None:
-    options = StoreOptions(parse_url(f"postgresql://u:{PASSWORD}@localhost/n"))
+    options = StoreOptions(parse_url(f"postgresql://u:{PASSWORD}@localhost/n?password={PASSWORD}&host=db"))
     with closing(Store(options)) as store:
         assert PASSWORD not in f"{options!r} {options} {store.place}"

@@ -11,7 +11,7 @@ from servers import PASSWORD
 from sqlalchemy.engine import URL
 
 from roundsman.cli import main
-from roundsman.errors import EXIT_CONFIGURATION, EXIT_DONE, EXIT_USAGE
+from roundsman.errors import EXIT_CONFIGURATION, EXIT_DONE, EXIT_FAILED, EXIT_USAGE
 from roundsman.repositories.schema import HEAD, VERSION_TABLE
 
 Call = Callable[..., tuple[int, str, str]]
@@ -74,6 +74,20 @@ def test_backup_without_a_store_says_so_and_makes_none(call: Call, tmp_path: Pat
     assert (code, out) == (EXIT_USAGE, "")
     assert err == f"roundsman: There is no database {tmp_path}/var/roundsman.db yet; nothing was copied.\n"
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_damaged_database_is_not_copied_as_if_it_were_sound(call: Call, tmp_path: Path) -> None:
+    call("db", "upgrade")
+    file = tmp_path / "var" / "roundsman.db"
+    with closing(sqlite3.connect(file)) as database:
+        database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    whole = file.read_bytes()
+    file.write_bytes(whole[:8192] + b"\xa5" * (len(whole) - 8192))
+    code, out, err = call("db", "backup", "copy.db")
+    assert (code, out) == (EXIT_FAILED, "")
+    assert "is damaged" in err
+    assert err.endswith("so no copy was made; restore the newest backup.\n")
+    assert list(tmp_path.iterdir()) == [tmp_path / "var"]
 
 
 @pytest.mark.postgres

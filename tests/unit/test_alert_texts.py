@@ -1,5 +1,6 @@
 """What the messages say, in both languages."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -68,6 +69,34 @@ def test_a_waiting_customer_in_both_languages() -> None:
 def test_the_end_of_a_wait_in_both_languages(notes: dict[str, Any], english: str, vietnamese: str) -> None:
     assert said(alert(**notes), RESOLVED, EN).title == english
     assert said(alert(**notes), RESOLVED, VI).title == vietnamese
+
+
+@pytest.mark.parametrize(
+    ("resolution", "vietnamese"),
+    [
+        ("the customer's message was removed", "tin nhắn của khách đã bị gỡ"),
+        ("the conversation no longer exists", "hội thoại không còn tồn tại"),
+        ("The tag 'spam' excludes it", "hội thoại này không còn được theo dõi"),
+    ],
+)
+def test_an_end_without_an_answer_is_told_in_one_language(resolution: str, vietnamese: str) -> None:
+    ended = replace(alert(), status=AlertStatus.RESOLVED, resolution=resolution)
+    assert said(ended, RESOLVED, EN).title == f"Nguyễn Thị Lan no longer waits on Shop A (Messenger): {resolution}"
+    assert said(ended, RESOLVED, VI).title == (
+        f"Nguyễn Thị Lan không còn chờ trả lời trên Shop A (Messenger): {vietnamese}"
+    )
+
+
+def test_a_page_that_names_its_platform_is_not_given_it_twice() -> None:
+    assert said(alert(page_name="Lụa Vân (WhatsApp)", platform="whatsapp"), FIRING, EN).title == (
+        "Nguyễn Thị Lan has waited 23 min on Lụa Vân (WhatsApp)"
+    )
+
+
+def test_a_limit_of_half_a_minute_is_not_told_as_none() -> None:
+    assert said(alert(threshold_minutes=0.5), FIRING, EN).lines == (
+        "Waiting since 10:37 on 3 March, the limit is 0.5 min",
+    )
 
 
 def test_the_wait_grows_until_the_message_leaves() -> None:

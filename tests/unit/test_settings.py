@@ -118,6 +118,10 @@ def test_a_good_value_is_read(name: str, value: str, read) -> None:  # type: ign
         ("TELEGRAM_CHAT_ID", "-1001:x", "is not a chat id"),
         ("DATABASE_URL", "mysql://u:secret@h/n", "is no database URL"),
         ("DATABASE_URL", "secret", "is no database URL"),
+        ("DATABASE_URL", "postgresql://u:p@secret/word@h/n", "must be %-encoded"),
+        ("DATABASE_URL", "postgresql://u:1/secret@h/n", "must be %-encoded"),
+        ("DATABASE_URL", "postgresql://u:p@x/n?secret@h/n", "must be %-encoded"),
+        ("DB_NAME", "postgresql://u:secret@h/n", "is no database name"),
         ("DATABASE_URL", "postgres://u:p/secret@h:x/n", "must be %-encoded"),
         ("DATABASE_URL", "postgres://u:secret@h", "names no database; end it with /NAME"),
         ("DATABASE_URL", "sqlite://", "names no SQLite file"),
@@ -236,8 +240,25 @@ def test_a_wrong_token_is_not_also_called_missing() -> None:
     assert [fault.split(":")[0] for fault in found] == ["TELEGRAM_BOT_TOKEN"]
 
 
-def test_app_env_wins_over_node_env() -> None:
-    assert settings({"APP_ENV": "test", "NODE_ENV": "whatever"}).app_env == "test"
+@pytest.mark.parametrize(
+    "token",
+    [{"SLACK_BOT_TOKEN": "xoxb-1234\n5678"}, {"SLACK_BOT_TOKEN_FILE": "missing"}],
+)
+def test_a_token_that_cannot_be_read_is_not_also_called_missing(token: dict[str, str]) -> None:
+    (found,) = faults({**token, "SLACK_CHANNEL": "C01"})
+    assert found.startswith("SLACK_BOT_TOKEN")
+
+
+def test_a_channel_that_cannot_be_read_is_not_also_called_missing() -> None:
+    assert len(faults({"SLACK_BOT_TOKEN": SLACK_TOKEN, "SLACK_CHANNEL": "C\x1b01"})) == 1
+    assert len(faults({"TELEGRAM_BOT_TOKEN": TOKEN, "TELEGRAM_CHAT_ID": "4\x1b2"})) == 1
+
+
+def test_app_env_wins_over_node_env_and_says_so() -> None:
+    found = settings({"APP_ENV": "test", "NODE_ENV": "whatever"})
+    assert found.app_env == "test"
+    assert found.notes == ("NODE_ENV says otherwise than APP_ENV and has no effect.",)
+    assert settings({"APP_ENV": "test", "NODE_ENV": "Test"}).notes == ()
 
 
 # --- jobs ---

@@ -25,7 +25,8 @@ class UnrepliedFacts:
     waited: timedelta
     since: datetime
     """In local time."""
-    threshold_minutes: int | None
+    threshold_minutes: str | None
+    """A number as people write it: it may be half a minute."""
     was_answered: bool
     answered_by: str | None
     resolution: str
@@ -33,15 +34,15 @@ class UnrepliedFacts:
     @classmethod
     def of(cls, alert: Alert, event: NotificationEvent, now: datetime, zone: ZoneInfo) -> Self:
         notes = alert.annotations
-        platform = _text(notes, "platform")
+        page = _text(notes, "page_name")
         return cls(
             customer=_text(notes, "customer_name"),
-            page=_text(notes, "page_name"),
-            platform=_PLATFORMS.get(platform.lower(), platform[:1].upper() + platform[1:]) if platform else None,
+            page=page,
+            platform=_platform(_text(notes, "platform"), page),
             is_comment=(_text(notes, "conversation_type") or "").upper() == "COMMENT",
             waited=_waited(alert, event, now),
             since=alert.since_at.astimezone(zone),
-            threshold_minutes=_whole(notes, "threshold_minutes"),
+            threshold_minutes=_decimal(notes, "threshold_minutes"),
             was_answered=_text(notes, "answered_at") is not None,
             answered_by=_text(notes, "answered_by"),
             resolution=one_line(alert.resolution or ""),
@@ -58,6 +59,13 @@ def _waited(alert: Alert, event: NotificationEvent, now: datetime) -> timedelta:
     return max(counted, timedelta(0)) + max(now - alert.opened_at, timedelta(0))
 
 
+def _platform(platform: str | None, page: str | None) -> str | None:
+    """Its name as people write it; None when the page's own name says it already, as in `Lụa Vân (WhatsApp)`."""
+    if platform is None or platform.casefold() in (page or "").casefold():
+        return None
+    return _PLATFORMS.get(platform.lower(), platform[:1].upper() + platform[1:])
+
+
 def _text(notes: Mapping[str, Any], name: str) -> str | None:
     value = notes.get(name)
     return (one_line(value, 200) or None) if value is not None else None
@@ -66,3 +74,8 @@ def _text(notes: Mapping[str, Any], name: str) -> str | None:
 def _whole(notes: Mapping[str, Any], name: str) -> int | None:
     value = notes.get(name)
     return int(value) if isinstance(value, int | float) and 0 <= value < 1e7 else None
+
+
+def _decimal(notes: Mapping[str, Any], name: str) -> str | None:
+    value = notes.get(name)
+    return f"{value:g}" if isinstance(value, int | float) and 0 <= value < 1e7 else None

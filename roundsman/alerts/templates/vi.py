@@ -20,7 +20,7 @@ def unreplied_resolved(facts: UnrepliedFacts) -> tuple[str, ...]:
     wait = duration(facts.waited)
     began = f"Bắt đầu chờ lúc {moment(facts.since)}"
     if not facts.was_answered:
-        why = f": {facts.resolution}" if facts.resolution else ""
+        why = f": {_RESOLUTIONS.get(facts.resolution, _NOT_WATCHED)}" if facts.resolution else ""
         return (f"{_customer(facts)} không còn chờ trả lời trên {_place(facts)}{why}", began)
     if facts.answered_by:
         return (f"{facts.answered_by} đã trả lời {_customer(facts, inner=True)} sau {wait} trên {_place(facts)}", began)
@@ -66,3 +66,11 @@ def _place(facts: UnrepliedFacts) -> str:
 
 
 _SEVERITIES = {"critical": "nghiêm trọng", "high": "cao", "medium": "trung bình", "low": "thấp", "info": "thông tin"}
+
+_RESOLUTIONS = {
+    "the conversation no longer exists": "hội thoại không còn tồn tại",
+    "the customer's message was removed": "tin nhắn của khách đã bị gỡ",
+}
+"""What the monitor says when nobody has answered."""
+_NOT_WATCHED = "hội thoại này không còn được theo dõi"
+"""Its other reasons: a tag, a page that is not synced, a comment."""
