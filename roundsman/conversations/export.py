@@ -86,10 +86,17 @@ class Export:
         kind = next((each for each in types if each not in COMMENT_TYPES), types[0] if types else INBOX)
         return Conversation(conversation_id, page_id, kind)
 
-    def turn_away(self, conversation_ids: set[str]) -> None:
-        """Set aside the messages of conversations whose page nobody knows."""
+    def page_id_of(self, conversation_id: str) -> str | None:
+        """The page of a conversation with messages, as far as the file alone tells it."""
+        described = self.conversations.get(conversation_id)
+        if described is not None:
+            return described.page_id
+        return min((page_id for page_id, _ in self._mentions[conversation_id] if page_id), default=None)
+
+    def turn_away(self, conversation_ids: set[str]) -> list[str]:
+        """Set aside the messages of conversations whose page nobody knows; returns their ids."""
         if not conversation_ids:
-            return
+            return []
         homeless = [each for each in self.messages.values() if each.conversation_id in conversation_ids]
         for each in homeless:
             del self.messages[each.message_id]
@@ -98,6 +105,7 @@ class Export:
                 f"its conversation {each.conversation_id}; the document was set aside."
             )
             self.set_aside.append(SetAside(Collection.MESSAGES.value, each.message_id, "messageData.page_id", sentence))
+        return [each.message_id for each in homeless]
 
 
 def read_export(stream: TextIO, name: str) -> Export:

@@ -1,7 +1,7 @@
 """Bringing an export into the store: all of it in one transaction, or nothing.
 
-The file is read before the transaction begins: reading takes most of the time, and SQLite lets one writer work at
-a time, so a long import must not keep the daemon from its ledger.
+SQLite lets one writer work at a time, and a long import must not keep the daemon from its ledger. So the file is
+read, its messages staged and its threads judged before the transaction begins, which then merges whole sets.
 """
 
 import io
@@ -17,12 +17,14 @@ from sqlalchemy import Connection
 
 from roundsman.clock import Clock, iso
 from roundsman.conversations.export import Export, read_export
+from roundsman.conversations.file_threads import FileThreads
 from roundsman.conversations.folkform import Collection
 from roundsman.conversations.threads import refresh_waiting
 from roundsman.conversations.waiting import FUTURE_TOLERANCE
 from roundsman.errors import BadInputError
 from roundsman.repositories.conversations import Conversation, ConversationRepository
 from roundsman.repositories.engine import Store
+from roundsman.repositories.message_stage import MessageStage
 from roundsman.repositories.set_aside import SetAside, SetAsideRepository
 from roundsman.repositories.versions import Changes
 
@@ -55,6 +57,16 @@ class ImportSummary:
     """Documents of other collections."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """A file that was read and is to be written."""
+
+    name: str
+    export: Export
+    threads: FileThreads
+    stage: MessageStage
+
+
 class Importer:
     """Imports FolkForm exports."""
 
@@ -73,26 +85,32 @@ class Importer:
         """Import an open text stream; `name` is what errors call it."""
         export = read_export(stream, name)
         now = self._clock.now()
-        with self._store.write() as connection:
-            return self._write(connection, export, name, now)
+        threads = FileThreads(export, now)
+        stage = MessageStage()
+        with self._store.write(prepare=lambda each: stage.fill(each, export.messages.values())) as connection:
+            return self._write(connection, _Reading(name, export, threads, stage), now)
 
-    def _write(self, connection: Connection, export: Export, name: str, now: datetime) -> ImportSummary:
-        repository = self._conversations
+    def _write(self, connection: Connection, reading: _Reading, now: datetime) -> ImportSummary:
+        repository, export, stage = self._conversations, reading.export, reading.stage
         repository.lock(connection, export.conversations.keys() | export.unplaced())
         pages = repository.put_pages(connection, list(export.pages.values()))
         conversations = repository.put_conversations(connection, list(export.conversations.values()))
-        made = self._place_messages(connection, export)
-        messages = repository.put_messages(connection, list(export.messages.values()))
-        touched = {export.messages[each].conversation_id for each in messages.written}
-        refresh_waiting(repository, connection, touched | conversations.written, now)
+        made = self._place_messages(connection, export, stage)
+        touched = stage.threads(connection)
+        messages = stage.merge(connection)
+        states = reading.threads.states(touched, repository.page_of(connection, touched.keys()))
+        repository.set_waiting(connection, states)
+        refresh_waiting(repository, connection, (touched.keys() | conversations.written) - states.keys(), now)
         self._keep_set_aside(connection, export, now)
-        summary = ImportSummary(name, conversations_made=made, set_aside=export.set_aside, ignored=dict(export.ignored))
+        summary = ImportSummary(
+            reading.name, conversations_made=made, set_aside=export.set_aside, ignored=dict(export.ignored)
+        )
         for collection, changes in zip(Collection, (pages, conversations, messages), strict=True):
             summary.collections[collection.value] = _counts(collection, changes, export)
         summary.future = _future_sentences(export, now)
         return summary
 
-    def _place_messages(self, connection: Connection, export: Export) -> int:
+    def _place_messages(self, connection: Connection, export: Export, stage: MessageStage) -> int:
         """Make the conversations that only messages tell of; set aside messages whose page nobody knows."""
         unplaced = export.unplaced()
         unplaced -= self._conversations.known(connection, unplaced)
@@ -108,7 +126,7 @@ class Importer:
             else:
                 made.append(conversation)
         self._conversations.add_missing(connection, made)
-        export.turn_away(homeless)
+        stage.turn_away(connection, export.turn_away(homeless))
         return len(made)
 
     def _keep_set_aside(self, connection: Connection, export: Export, now: datetime) -> None:

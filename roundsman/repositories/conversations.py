@@ -99,14 +99,12 @@ class ConversationRepository:
     """Methods take the connection of the caller's transaction. Whatever takes many ids reads them in chunks."""
 
     def put_pages(self, connection: Connection, records: Sequence[Page]) -> Changes:
-        """Insert or replace; an older copy never replaces a newer one. The same goes for the two below."""
+        """Insert or replace; an older copy never replaces a newer one. The same goes for conversations,
+        and for messages (`MessageStage`)."""
         return put_newer(connection, pages, records)
 
     def put_conversations(self, connection: Connection, records: Sequence[Conversation]) -> Changes:
         return put_newer(connection, conversations, records)
-
-    def put_messages(self, connection: Connection, records: Sequence[MessageRecord]) -> Changes:
-        return put_newer(connection, messages, records)
 
     def add_missing(self, connection: Connection, records: Sequence[Conversation]) -> None:
         """Insert those that do not exist; what exists knows better."""
@@ -126,6 +124,14 @@ class ConversationRepository:
         for chunk in chunks(list(conversation_ids)):
             query = select(conversations.c.conversation_id).where(conversations.c.conversation_id.in_(chunk))
             found.update(connection.execute(query).scalars())
+        return found
+
+    def page_of(self, connection: Connection, conversation_ids: Collection[str]) -> dict[str, str]:
+        """The pages of these conversations; unknown ones are left out."""
+        found: dict[str, str] = {}
+        for chunk in chunks(list(conversation_ids)):
+            query = select(conversations.c.conversation_id, conversations.c.page_id)
+            found.update(map(tuple, connection.execute(query.where(conversations.c.conversation_id.in_(chunk)))))
         return found
 
     def page_ids(self, connection: Connection) -> set[str]:

@@ -96,17 +96,18 @@ class Store:
             yield connection
 
     @contextmanager
-    def write(self) -> Iterator[Connection]:
+    def write(self, prepare: Callable[[Connection], None] | None = None) -> Iterator[Connection]:
         """One transaction: committed when the block ends, rolled back when it raises.
 
+        `prepare` runs before it on the same connection, without SQLite's write lock: it may fill temporary tables.
         Raises StoreError: the database is locked, full, read-only, damaged or unreachable.
         """
-        with (
-            self._translated(),
-            self.engine.connect().execution_options(roundsman_write=True) as connection,
-            connection.begin(),
-        ):
-            yield connection
+        with self._translated(), self.engine.connect() as connection:
+            if prepare is not None:
+                with connection.begin():
+                    prepare(connection)
+            with connection.execution_options(roundsman_write=True).begin():
+                yield connection
 
     def close(self) -> None:
         self.engine.dispose()

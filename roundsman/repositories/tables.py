@@ -75,7 +75,7 @@ def _to_utc(value: datetime | None) -> datetime | None:
 
 def _to_text(value: datetime | None) -> str | None:
     aware = _aware(value)
-    return None if aware is None else aware.replace(tzinfo=None).isoformat(sep=" ", timespec="microseconds")
+    return None if aware is None else aware.isoformat(sep=" ", timespec="microseconds")[:26]  # without "+00:00"
 
 
 def _from_text(value: str | None) -> datetime | None:
