@@ -19,13 +19,30 @@ class BrokenFieldError(Exception):
         super().__init__(f"{field} {reason}")
 
 
+LONGEST_ID = 500
+"""Characters. Real ones have 40; PostgreSQL refuses to index texts of more than 2700 bytes, and one such id would
+otherwise stop the whole import."""
+_EXACT = 2**53
+"""Up to here a floating-point number tells every integer apart."""
+
+
 def plain(value: Any) -> Any:
     """Unwrap one value of extended JSON; `$date` is left to `moment_of`."""
     if type(value) is dict and len(value) == 1:
         key, inner = next(iter(value.items()))
-        if key in ("$oid", "$numberLong", "$numberInt", "$numberDouble", "$numberDecimal"):
+        if key == "$oid":
             return inner
+        if key in ("$numberLong", "$numberInt", "$numberDouble", "$numberDecimal"):
+            return _number(inner)
     return value
+
+
+def _number(inner: Any) -> Any:
+    """The number in a wrapper, which holds it as a text: "0" must not pass for something."""
+    try:
+        return int(inner) if isinstance(inner, str) and inner.lstrip("-").isdecimal() else float(inner)
+    except (TypeError, ValueError, OverflowError):
+        return inner
 
 
 def object_of(document: Mapping[str, Any], name: str, path: str = "") -> Mapping[str, Any]:
@@ -50,16 +67,24 @@ def list_of(document: Mapping[str, Any], name: str, path: str = "") -> list[Any]
 
 def id_of(document: Mapping[str, Any], name: str, path: str = "") -> str | None:
     """An identifier as text; numbers count, as some exporters write ids so. Raises BrokenFieldError."""
-    value = plain(document.get(name))
-    if type(value) is str:
-        if value.isascii() and "\0" not in value:
-            return value.strip() or None
-        return storable(value).strip() or None
+    value = document.get(name)
+    if type(value) is dict:
+        value = plain(value)
+    if type(value) is float and value.is_integer() and abs(value) < _EXACT:
+        value = int(value)
+    if type(value) is int:
+        value = str(value)
     if value is None:
         return None
-    if isinstance(value, int) and not isinstance(value, bool):
-        return str(value)
-    raise BrokenFieldError(path + name, f"is not a text but {_kind(value)}")
+    if type(value) is not str:
+        raise BrokenFieldError(path + name, f"is not a text but {_kind(value)}")
+    if not value.isascii() or "\0" in value:
+        value = storable(value)
+    if len(value) > LONGEST_ID:
+        raise BrokenFieldError(
+            path + name, f"has {len(value)} characters, more than the {LONGEST_ID} of the longest id"
+        )
+    return value.strip() or None
 
 
 def id_or_none(document: Mapping[str, Any], name: str) -> str | None:
@@ -93,7 +118,7 @@ def flag_of(document: Mapping[str, Any], name: str, path: str = "", *, default: 
         return default
     if value is True or value is False:
         return value
-    known = _FLAGS.get(str(plain(value)).strip().lower())
+    known = _FLAGS.get(str(plain(value)).strip().lower().removesuffix(".0"))
     if known is None:
         raise BrokenFieldError(path + name, f"is neither true nor false but {_kind(value)}")
     return known

@@ -18,6 +18,7 @@ from roundsman.errors import BadInputError
 
 WINDOW_CHARACTERS = 1 << 20
 _BLANK = re.compile(r"[ \t\r\n]*")
+_EXPORT = re.compile(r'\{\s*"fb_')
 _DECODER = json.JSONDecoder()
 
 
@@ -58,21 +59,26 @@ class JsonFeed:
                 yield from self._array(None) if mark == "[" else self._top_value()
         except UnicodeDecodeError:
             raise BadInputError(
-                f"{self._name} is not a text file in UTF-8 (a fault near line {self._lines_before + 1}); "
-                "give a JSON export."
+                f"{self._name} is not a text file in UTF-8 (a fault after line {self._lines_before + 1}); "
+                "give a JSON export. Nothing was stored."
             ) from None
         except RecursionError:
-            raise BadInputError(f"{self._name} is nested too deeply to be a FolkForm export.") from None
+            raise BadInputError(
+                f"{self._name} is nested too deeply to be a FolkForm export, after line {self._lines_before + 1}; "
+                "nothing was stored."
+            ) from None
 
     def _top_value(self) -> Iterator[Item]:
         """A document in one piece or, when it does not fit the window, its arrays element by element."""
         if self._peek() != "{":
             yield Item(None, self._value())
             return
-        value = self._value_in_window()
-        if value is not _INCOMPLETE:
-            yield from self._spread(value)
-            return
+        # Not as one value: if two arrays bear the same name, the parser would forget the first.
+        if not _EXPORT.match(self._window, self._place):
+            value = self._value_in_window()
+            if value is not _INCOMPLETE:
+                yield from self._spread(value)
+                return
         rest: dict[str, Any] = {}
         streamed = False
         self._expect("{")
@@ -233,4 +239,4 @@ _INCOMPLETE = _Incomplete()
 
 
 def _lower_first(text: str) -> str:
-    return text[:1].lower() + text[1:]
+    return text[:1].lower() + text[1:].removesuffix(" at")  # Python says "... character at" where a place follows

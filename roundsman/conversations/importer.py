@@ -4,31 +4,24 @@ SQLite lets one writer work at a time, and a long import must not keep the daemo
 read, its messages staged and its threads judged before the transaction begins, which then merges whole sets.
 """
 
-import io
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
-from pathlib import Path
 from typing import TextIO
 
 from sqlalchemy import Connection
 
 from roundsman.clock import Clock, iso
 from roundsman.conversations.export import Export, read_export
+from roundsman.conversations.export_file import opened
 from roundsman.conversations.file_threads import FileThreads
 from roundsman.conversations.folkform import Collection
 from roundsman.conversations.threads import refresh_waiting
 from roundsman.conversations.waiting import FUTURE_TOLERANCE
-from roundsman.errors import BadInputError
 from roundsman.repositories.conversations import Conversation, ConversationRepository
 from roundsman.repositories.engine import Store
 from roundsman.repositories.message_stage import MessageStage
 from roundsman.repositories.set_aside import SetAside, SetAsideRepository
 from roundsman.repositories.versions import Changes
-
-STANDARD_INPUT = "-"
 
 
 @dataclass
@@ -78,8 +71,8 @@ class Importer:
 
     def import_file(self, file: str) -> ImportSummary:
         """Import a file, or standard input for `-`. Raises BadInputError, StoreError; then nothing was stored."""
-        with _opened(file) as stream:
-            return self.import_stream(stream, "standard input" if file == STANDARD_INPUT else file)
+        with opened(file) as (stream, name):
+            return self.import_stream(stream, name)
 
     def import_stream(self, stream: TextIO, name: str) -> ImportSummary:
         """Import an open text stream; `name` is what errors call it."""
@@ -157,25 +150,3 @@ def _future_sentences(export: Export, now: datetime) -> list[str]:
         f"the message is stored and does not count before {iso(each.sent_at - FUTURE_TOLERANCE)}."
         for each in ahead
     ]
-
-
-@contextmanager
-def _opened(file: str) -> Iterator[TextIO]:
-    if file == STANDARD_INPUT:
-        yield io.TextIOWrapper(sys.stdin.buffer, encoding="utf-8-sig", newline="")
-        return
-    path = Path(file)
-    if path.is_dir():
-        raise BadInputError(f"{file} is a directory; give a file, such as samples/folkform-export.json.")
-    try:
-        stream = path.open(encoding="utf-8-sig", newline="")
-    except FileNotFoundError:
-        raise BadInputError(f"{file} does not exist; give a FolkForm export in JSON.") from None
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise BadInputError(f"{file} cannot be read: {reason}.") from None
-    with stream:
-        try:
-            yield stream
-        except OSError as error:
-            raise BadInputError(f"{file} cannot be read: {error.strerror or error}.") from None

@@ -1,5 +1,6 @@
 """Imports into a real store: idempotent, in any order, whole or not at all."""
 
+import gzip
 import io
 import json
 import random
@@ -252,12 +253,24 @@ def test_tokens_are_stored_nowhere(sqlite_desk: Desk, tmp_path: Path) -> None:
         assert b"tok-" not in file.read_bytes()
 
 
+def test_an_id_that_no_database_would_index_spoils_only_its_document(desk: Desk) -> None:
+    """PostgreSQL refused the whole import with "index row size exceeds maximum"."""
+    random_text = "".join(random.Random(1).choices("0123456789abcdef", k=20_000))  # does not compress well
+    summary = desk.take(export(messages=[message(random_text, ago(20)), message("m2", ago(20))]))
+    assert summary.collections["fb_message_items"].new == 1
+    assert summary.collections["fb_message_items"].set_aside == 1
+    assert desk.verdicts() == {"100_1": "late"}
+
+
 # --- files that are refused ---
 
 REFUSED: dict[str, tuple[bytes, str]] = {
     "empty": (b"", "is empty"),
     "blank": (b" \n\n ", "is empty"),
     "binary": (b"\x89PNG\r\n\x1a\n\xff\xfe\x00\x00", "is not a text file in UTF-8"),
+    "gzip": (gzip.compress(json.dumps(WHOLE).encode()), r"is compressed \(gzip\); unpack it first"),
+    "UTF-16": (json.dumps(WHOLE).encode("utf-16"), "is text in UTF-16.* save it as UTF-8"),
+    "UTF-16 without a mark": (json.dumps(WHOLE).encode("utf-16-le"), "is text in UTF-16.* save it as UTF-8"),
     "zeros": (b"\0" * 5000, "is not JSON"),
     "no JSON": (b"pageId,pageName\n1,Shop\n", "is not JSON: expecting value at line 1, column 1"),
     "cut off": (json.dumps(WHOLE).encode()[:-40], "breaks off"),

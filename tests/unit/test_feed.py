@@ -31,6 +31,7 @@ A, B = {"_id": "a", "x": [1, {"y": "ä"}]}, {"_id": "b"}
         (f"{json.dumps(A)}\n{json.dumps(B)}\n", [(None, A), (None, B)]),
         (f"{json.dumps(A, indent=2)}\r\n\r\n{json.dumps(B)}", [(None, A), (None, B)]),
         (json.dumps({"fb_pages": [A]}) + "\n" + json.dumps({"fb_pages": [B]}), [("fb_pages", A), ("fb_pages", B)]),
+        (f'{{ "fb_pages": [{json.dumps(A)}], "fb_pages": [{json.dumps(B)}]}}', [("fb_pages", A), ("fb_pages", B)]),
         (json.dumps({"fb_pages": [None, 5]}), [("fb_pages", None), ("fb_pages", 5)]),
         ("42 null", [(None, 42), (None, None)]),
         ("", []),
@@ -101,6 +102,11 @@ def test_absurd_nesting_and_numbers_are_refused_in_words() -> None:
         items('{"a":' * 100_000)
     with pytest.raises(BadInputError, match="too many digits"):
         items('{"_id": ' + "9" * 5_000 + "}")
+
+
+def test_a_control_character_is_refused_with_its_place() -> None:
+    with pytest.raises(BadInputError, match="not JSON: invalid control character at line 1, column 10;"):
+        items('{"_id": "\0"}')
 
 
 def test_a_collection_must_be_an_array() -> None:

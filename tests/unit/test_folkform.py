@@ -82,6 +82,41 @@ def test_ids_may_stand_in_the_pancake_object_only() -> None:
     assert (placed.record.message_id, placed.record.conversation_id, placed.type) == ("m", "100_5", "COMMENT")
 
 
+@pytest.mark.parametrize(
+    "written",
+    [
+        "1083412906251",
+        1083412906251,
+        1083412906251.0,
+        {"$numberLong": "1083412906251"},
+        {"$numberDouble": "1083412906251.0"},
+    ],
+)
+def test_an_id_is_the_same_in_every_spelling(written: Any) -> None:
+    assert read({"pageId": written}, "fb_pages") == Page("1083412906251")
+
+
+def test_an_id_too_long_for_an_index_is_set_aside() -> None:
+    for written in ("x" * 501, int("9" * 4000), {"$numberLong": "9" * 5000}):
+        broken = read({"pageId": written, "_id": "p1"}, "fb_pages")
+        assert (broken.document_id, broken.field) == ("p1", "pageId")
+        assert "more than the 500 allowed" in broken.sentence
+        assert len(broken.sentence) < 200
+
+
+@pytest.mark.parametrize("nothing", [0, {"$numberInt": "0"}, {"$numberDouble": "0.0"}, "", None])
+def test_an_account_number_of_nothing_is_no_sign_of_the_staff(nothing: Any) -> None:
+    author = {"id": "7", "uid": nothing, "admin_id": nothing, "admin_name": " "}
+    assert read(message("m1", AT, author), "fb_message_items").record.is_staff is False
+
+
+def test_yes_and_no_as_numbers() -> None:
+    for no in (0, 0.0, "0", {"$numberInt": "0"}, {"$numberDouble": "0.0"}):
+        assert read(page("7", isSync=no), "fb_pages").is_synced is False
+    for yes in (1, 1.0, "True", {"$numberInt": "1"}):
+        assert read(page("7", isSync=yes), "fb_pages").is_synced is True
+
+
 def test_pancakes_own_time_comes_before_the_extracted_one() -> None:
     assert read(message("m", AT) | {"insertedAt": 1}, "fb_message_items").record.sent_at == AT
     without = message("m", None) | {"insertedAt": {"$numberLong": "1772510602000"}}
