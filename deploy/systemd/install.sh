@@ -61,7 +61,7 @@ check_machine() {
 
 check_checkout() {
     local name
-    for name in "${SOURCES[@]}" constraints.txt config/example.env; do
+    for name in "${SOURCES[@]}" constraints.txt config/example.env docs/operations.md; do
         [[ -e $CHECKOUT/$name ]] || fail "$CHECKOUT/$name is missing; run this script from a complete checkout."
     done
 }
@@ -116,6 +116,8 @@ install_program() {
     mv -T "$PROGRAM/venv.new" "$PROGRAM/venv"
     UNFINISHED=
     install -m 644 "$CHECKOUT/README.md" "$PROGRAM/README.md"
+    install -d -m 755 "$PROGRAM/docs"
+    install -m 644 "$CHECKOUT"/docs/*.md "$PROGRAM/docs"
     install -m 755 "$HERE/roundsman.sh" "$COMMAND"
 }
 

@@ -28,7 +28,7 @@ class RoundsmanBox(SystemdBox):
         super().__init__()
         self._began = 0.0
         names = ["README.md", "LICENSE", "pyproject.toml", "constraints.txt", "daemon.py"]
-        for name in ("config", "jobs", "roundsman", "deploy", "tests/acceptance"):
+        for name in ("config", "jobs", "roundsman", "deploy", "docs", "tests/acceptance"):
             unwanted = shutil.ignore_patterns("__pycache__")
             shutil.copytree(CHECKOUT / name, self.root / SOURCE[1:] / name, ignore=unwanted)
         for name in names:
