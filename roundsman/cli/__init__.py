@@ -8,7 +8,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from roundsman.cli.output import ReaderGoneError, complain
+from roundsman.cli.output import OutputError, ReaderGoneError, complain
 from roundsman.errors import EXIT_FAILED, ConfigurationError, RoundsmanError
 from roundsman.scheduling.job import Job
 
@@ -31,11 +31,17 @@ def main(jobs: Sequence[type[Job]], arguments: Sequence[str] | None = None) -> N
     except RoundsmanError as error:
         complain(str(error))
         status = error.exit_code
+        if isinstance(error, OutputError):
+            _forget_output()
     except ReaderGoneError:
-        # What is still in the buffer goes nowhere; Python would complain when it flushes at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _forget_output()
         status = 0
     finally:
         session.close()
     sys.stdout.flush()
     sys.exit(status)
+
+
+def _forget_output() -> None:
+    """Send what is still in the buffer nowhere; Python would complain when it flushes at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from roundsman.clock import iso
+from roundsman.errors import RoundsmanError
 from roundsman.journal import stream_is_journal
 
 
@@ -19,6 +20,10 @@ class ReaderGoneError(Exception):
 
 
 _STDERR = 2
+
+
+class OutputError(RoundsmanError):
+    """Our output cannot be written, for example into a file on a full disk."""
 
 
 def say(text: str = "") -> None:
@@ -34,7 +39,12 @@ def complain(text: str) -> None:
 
 def print_json(value: Any) -> None:
     """A JSON document on stdout; times as `...Z`, durations in seconds."""
-    _write(json.dumps(value, default=_plain, ensure_ascii=False, indent=2) + "\n")
+    text = json.dumps(value, default=_plain, ensure_ascii=False, indent=2)
+    try:
+        text.encode(_encoding())
+    except UnicodeEncodeError:  # another locale, or half a surrogate pair: JSON can escape what cannot be written
+        text = json.dumps(value, default=_plain, indent=2)
+    _write(text + "\n")
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], title: str | None = None) -> None:
@@ -78,11 +88,19 @@ def short_duration(duration: timedelta) -> str:
 
 
 def _write(text: str) -> None:
+    encoding = _encoding()
+    text = text.encode(encoding, "replace").decode(encoding)  # a locale without Vietnamese letters gets "?"
     try:
         sys.stdout.write(text)
         sys.stdout.flush()  # the log goes to stderr: in a pipe, too, both should appear in order
     except BrokenPipeError:  # not let out as it is: the command line library makes an exit code of 1 of it
         raise ReaderGoneError from None
+    except OSError as error:
+        raise OutputError(f"Standard output cannot be written: {error.strerror}.") from None
+
+
+def _encoding() -> str:
+    return sys.stdout.encoding or "utf-8"
 
 
 def _plain(value: object) -> object:

@@ -82,7 +82,7 @@ def id_of(document: Mapping[str, Any], name: str, path: str = "") -> str | None:
         value = storable(value)
     if len(value) > LONGEST_ID:
         raise BrokenFieldError(
-            path + name, f"has {len(value)} characters, more than the {LONGEST_ID} of the longest id"
+            path + name, f"has {len(value)} characters, more than the {LONGEST_ID} allowed"
         )
     return value.strip() or None
 

@@ -1,7 +1,11 @@
 """How commands speak: what people and programs get to read."""
 
+import io
 import json
+import subprocess
+import sys
 from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
 from types import MappingProxyType
 
 import pytest
@@ -38,6 +42,37 @@ def test_a_name_cannot_drive_the_terminal(capsys: Capture) -> None:
 def test_a_complaint_goes_to_stderr_under_the_programs_name(capsys: Capture) -> None:
     complain("LOG_LEVEL: 'loud' is unknown.")
     assert capsys.readouterr() == ("", "roundsman: LOG_LEVEL: 'loud' is unknown.\n")
+
+
+def test_a_locale_without_our_letters_gets_marks_in_text_and_escapes_in_json(monkeypatch: pytest.MonkeyPatch) -> None:
+    written = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(written, encoding="latin-1"))
+    say("Trần Hạ")
+    print_table(["NAME"], [["Nguyễn"]])
+    print_json({"name": "Trần"})
+    assert written.getvalue().decode("latin-1").split() == [
+        "Tr?n", "H?", "NAME", "Nguy?n", "{", '"name":', r'"Tr\u1ea7n"', "}"
+    ]  # fmt: skip
+
+
+def test_json_survives_half_a_surrogate_pair(capsys: Capture) -> None:
+    print_json({"file": "x\udce4.json"})
+    assert json.loads(capsys.readouterr().out) == {"file": "x\udce4.json"}
+
+
+def test_output_that_cannot_be_written_is_told() -> None:
+    with Path("/dev/full").open("w", encoding="utf-8") as full:
+        done = subprocess.run(
+            [sys.executable, "daemon.py", "jobs", "next", "--json"],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+            timeout=60,
+            cwd=Path(__file__).parents[2],
+        )
+    assert done.stderr == "roundsman: Standard output cannot be written: No space left on device.\n"
+    assert done.returncode == 1
 
 
 def test_json_has_times_in_utc_durations_in_seconds_and_names_as_written(capsys: Capture) -> None:
