@@ -35,10 +35,10 @@ class Shop:
 
 FLOWERS = Shop("1083412906251", "Tiệm Hoa Mộc Miên", "tiemhoamocmien", mail_domain="facebook.com")
 POTTERY = Shop("1092255410387", "Gốm Nhà Sứ", None, None, mail_domain="facebook.com")
-SILK = Shop("wa_c.us@840000000101", "Lụa Vân (WhatsApp)", None)
-TEA = Shop("zl_5550001234567", "Trà Sương Núi (Zalo)", "trasuongnui")
-DRESSES = Shop("igo_17840000000019", "Áo Dài Én Nhỏ (Instagram)", "aodai.ennho")
-CLOSED = Shop("1071999000111", "Kho Cũ (ngừng đồng bộ)", "khocu", False, mail_domain="facebook.com")
+SILK = Shop("wa_c.us@840000000101", "Lụa Vân", None)
+TEA = Shop("zl_5550001234567", "Trà Sương Núi", "trasuongnui")
+DRESSES = Shop("igo_17840000000019", "Áo Dài Én Nhỏ", "aodai.ennho")
+CLOSED = Shop("1071999000111", "Kho Cũ", "khocu", False, mail_domain="facebook.com")
 SHOPS = (FLOWERS, POTTERY, SILK, TEA, DRESSES, CLOSED)
 OPEN_SHOPS = SHOPS[:-1]
 
