@@ -9,12 +9,14 @@ import sys
 from collections.abc import Sequence
 
 from roundsman.cli.output import OutputError, ReaderGoneError, complain
+from roundsman.cli.streams import open_closed_streams
 from roundsman.errors import EXIT_FAILED, ConfigurationError, RoundsmanError
 from roundsman.scheduling.job import Job
 
 
 def main(jobs: Sequence[type[Job]], arguments: Sequence[str] | None = None) -> None:
     """Run one command with the product's jobs, and exit."""
+    open_closed_streams()
     from roundsman.cli.commands import build
     from roundsman.cli.session import Session
 

@@ -43,7 +43,7 @@ def list_alerts(
     if not found:
         say("No alerts." if with_resolved else "No open alerts.")
     else:
-        zone: ZoneInfo = session.settings.time_zone
+        zone, now = session.settings.time_zone, session.clock.now()
         print_table(
             ["ID", "KIND", "SUBJECT", "SEVERITY", "STATUS", "SINCE", "OPENED", "CHANNELS"],
             [
@@ -55,7 +55,7 @@ def list_alerts(
                     alert.status if alert.resolution is None else f"{alert.status}: {alert.resolution}",
                     _local(alert.since_at, zone),
                     _local(alert.opened_at, zone),
-                    ", ".join(_words(notification) for notification in deliveries.get(alert.id, [])) or "none",
+                    "\n".join(_words(each, channels, now, zone) for each in deliveries.get(alert.id, [])) or "none",
                 )
                 for alert in found
             ],
@@ -103,12 +103,19 @@ def _subject(alert: Alert) -> str:
     return f"{alert.subject} ({name})" if name else alert.subject
 
 
-def _words(notification: Notification) -> str:
-    """`slack sent`, `telegram pending after 3 tries`, `slack resolved sent`."""
-    tries = f" after {notification.attempts} tries" if notification.attempts > 1 else ""
-    waits = notification.status in (NotificationStatus.PENDING, NotificationStatus.SENDING)
+def _words(notification: Notification, channels: Mapping[str, ChannelState], now: datetime, zone: ZoneInfo) -> str:
+    """`slack sent`, `slack resolved sent`, `telegram pending, tried 3 times, next at 10:41:07: HTTP 503`."""
     event = "" if notification.event == "firing" else f" {notification.event}"
-    return f"{notification.channel}{event} {notification.status}{tries if waits else ''}"
+    words = f"{notification.channel}{event} {notification.status}"
+    if notification.status in (NotificationStatus.PENDING, NotificationStatus.SENDING):
+        state = channels.get(notification.channel)
+        if state is not None and state.off_since is not None:
+            return f"{words}, the channel is off"  # why stands below the table, once
+        if notification.attempts:
+            words += f", tried {notification.attempts} time{'s' if notification.attempts > 1 else ''}"
+        if notification.status is NotificationStatus.PENDING and notification.not_before > now:
+            words += f", next at {notification.not_before.astimezone(zone):%H:%M:%S}"
+    return f"{words}: {notification.error}" if notification.error else words
 
 
 def _row(alert: Alert, deliveries: Sequence[Notification], channels: Mapping[str, ChannelState]) -> dict[str, Any]:

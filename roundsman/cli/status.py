@@ -41,12 +41,16 @@ def status(ctx: typer.Context, as_json: Annotated[bool, typer.Option("--json", h
         say(f"Next: {coming['job']} in {short_duration(coming['due_at'] - now)}")
     say(f"Open alerts: {found['open_alerts']}  (roundsman alerts list)")
     for channel in found["channels"]:
-        words = f"OFF since {channel['off_since']}: {channel['off_reason']}" if channel["off_since"] else "on"
-        say(f"Channel {channel['channel']}: {words}, {channel['waiting']} waiting")
+        words = "on" if channel["set_up"] else "not set up any more"
+        if channel["off_since"]:
+            words = f"OFF for {short_duration(now - channel['off_since'])}"
+        reason = f" ({channel['off_reason']})" if channel["off_reason"] else ""
+        say(f"Channel {channel['channel']}: {words}, {channel['waiting']} waiting{reason}")
 
 
 def _look(session: Session) -> dict[str, Any]:
     app_, now = session.app, session.clock.now()
+    set_up = {channel.name for channel in app_.channels}
     with session.store.read() as connection:
         daemons = DaemonRepository().all(connection)
         running = app_.ticks.running(connection)
@@ -83,10 +87,12 @@ def _look(session: Session) -> dict[str, Any]:
         "channels": [
             {
                 "channel": name,
+                "set_up": name in set_up,
                 "off_since": state.off_since,
                 "off_reason": state.off_reason,
                 "waiting": waiting.get(name, 0),
             }
             for name, state in sorted(states.items())
+            if name in set_up or waiting.get(name, 0)
         ],
     }

@@ -20,6 +20,7 @@ from roundsman.clock import SystemClock
 from roundsman.errors import EXIT_DONE, EXIT_FAILED, EXIT_USAGE
 from roundsman.repositories.channels import ChannelRepository
 from roundsman.repositories.engine import Store, StoreOptions
+from roundsman.repositories.notifications import Claim, NotificationRepository
 from roundsman.repositories.schema import ensure_schema
 
 Call = Callable[..., tuple[int, str, str]]
@@ -86,7 +87,7 @@ def test_the_list_shows_what_is_open_and_with_all_what_was(call: Call, tmp_path:
     code, out, _ = call("list")
     assert code == EXIT_DONE
     assert "c-1 (Trần" in out
-    assert "console pending, slack pending" in out
+    assert [line.strip().split("  ")[-1] for line in out.splitlines()[1:3]] == ["console pending", "slack pending"]
     assert "\x1b[31m" not in out
     assert "c-2" not in out
     assert "resolved: answered" in call("list", "--all")[1]
@@ -95,6 +96,34 @@ def test_the_list_shows_what_is_open_and_with_all_what_was(call: Call, tmp_path:
     assert alert["since"].endswith("Z")
     assert [entry["channel"] for entry in alert["notifications"]] == ["console", "slack"]
     assert len(json.loads(call("list", "--all", "--json")[1])) == 2
+
+
+def test_the_list_tells_why_a_delivery_failed_or_waits_and_until_when(call: Call, tmp_path: Path) -> None:
+    clock, repository = SystemClock(), NotificationRepository()
+    now = clock.now()
+    with own_store(tmp_path) as store:
+        book = AlertBook(store, clock, ["console", "slack", "telegram", "mail"], lambda: None)
+        with book.transaction("conversation_monitor") as desk:
+            desk.fire(unreplied("c-1", now))
+        again = now + timedelta(hours=1)
+        with store.write() as connection:
+
+            def claim(channel: str) -> Claim:
+                mine = repository.claim(connection, channel, "me", clock.now(), timedelta(minutes=1))
+                assert mine is not None
+                return mine
+
+            repository.retry(connection, claim("slack"), again, "Slack answered HTTP 503")
+            repository.failed(connection, claim("telegram"), "Telegram answered HTTP 400", now)
+            repository.retry(connection, claim("mail"), now, "it said no")
+            ChannelRepository().register(connection, {"mail": "as it was"})
+            ChannelRepository().switch_off(connection, "mail", "it said no", now)
+    out = " ".join(call("list")[1].split())
+    assert "console pending" in out
+    assert f"slack pending, tried 1 time, next at {again:%H:%M:%S}: Slack answered HTTP 503" in out
+    assert "telegram failed: Telegram answered HTTP 400" in out
+    assert "mail pending, the channel is off" in out
+    assert "Channel mail is switched off: it said no." in out
 
 
 def test_a_test_message_arrives_and_switches_the_channel_on_again(

@@ -1,0 +1,53 @@
+"""What `roundsman status` says of the channels."""
+
+import json
+from collections.abc import Callable
+from contextlib import closing
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from alert_samples import unreplied
+from sqlalchemy.engine import URL
+
+from roundsman.alerts.book import AlertBook
+from roundsman.cli import main
+from roundsman.clock import SystemClock
+from roundsman.errors import EXIT_DONE
+from roundsman.repositories.channels import ChannelRepository
+from roundsman.repositories.engine import Store, StoreOptions
+from roundsman.repositories.schema import ensure_schema
+
+Call = Callable[..., str]
+
+
+@pytest.fixture
+def status(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Call:
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments: str) -> str:
+        with pytest.raises(SystemExit) as end:
+            main((), ("status", *arguments))
+        assert end.value.code == EXIT_DONE
+        return capsys.readouterr().out
+
+    return run
+
+
+def test_a_channel_that_was_taken_away_is_not_called_on(status: Call, tmp_path: Path) -> None:
+    clock = SystemClock()
+    (tmp_path / "var").mkdir()
+    url = URL.create("sqlite", database=str(tmp_path / "var" / "roundsman.db"))
+    with closing(Store(StoreOptions(url))) as store:
+        ensure_schema(store, backups=tmp_path, clock=clock)
+        with AlertBook(store, clock, ["console", "slack"], lambda: None).transaction("monitor") as desk:
+            desk.fire(unreplied("c-1", clock.now()))
+        with store.write() as connection:
+            ChannelRepository().register(connection, {"console": "x", "slack": "x", "telegram": "x"})
+            ChannelRepository().switch_off(connection, "console", "it said no", clock.now() - timedelta(minutes=3))
+    lines = [line for line in status().splitlines() if line.startswith("Channel")]
+    assert lines[0].startswith("Channel console: OFF for 3 min ")
+    assert lines[0].endswith(" s, 1 waiting (it said no)")
+    assert lines[1:] == ["Channel slack: not set up any more, 1 waiting"]
+    found = {entry["channel"]: entry["set_up"] for entry in json.loads(status("--json"))["channels"]}
+    assert found == {"console": True, "slack": False}
