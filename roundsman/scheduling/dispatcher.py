@@ -6,14 +6,10 @@ away nothing is forgotten: what could not be written stays here and is tried aga
 told that there is no progress.
 """
 
-import contextlib
 import logging
-import queue
 import threading
-import time
 from collections import deque
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Protocol
 
@@ -21,15 +17,14 @@ from roundsman.clock import Clock
 from roundsman.errors import StoreError
 from roundsman.logs import fields
 from roundsman.scheduling.executor import Executor, Work
-from roundsman.scheduling.job import OutcomeKind, Overlap
-from roundsman.scheduling.ledger import Claimed, Ledger, Origin, RunReport, TickEntry, TickState
-from roundsman.scheduling.plan import LATE_AFTER, Gap, plan
+from roundsman.scheduling.inbox import Ended, Inbox, Item, Probe, Quit, Rung
+from roundsman.scheduling.ledger import Ledger, Origin, RunReport, TickEntry
+from roundsman.scheduling.post import Post, never_began
 from roundsman.scheduling.registry import JobFacts
+from roundsman.scheduling.run_log import log_end
 from roundsman.scheduling.takeover import Takeover, free_the_future, take_back, take_over
 
 RETRY_STORE_AFTER = timedelta(seconds=1)
-GATHER_ENDS_FOR = timedelta(milliseconds=20)
-_STOOD_STILL = Gap(TickState.SUSPENDED, "the daemon or the machine stood still, or the clock was set forward")
 
 log = logging.getLogger(__name__)
 
@@ -42,43 +37,6 @@ class Alarms(Protocol):
         ...
 
 
-@dataclass
-class _Post:
-    """One job under dispatch; guarded by the dispatcher's lock."""
-
-    facts: JobFacts
-    work: Work
-    accounted_until: datetime
-    """Every tick up to here has its row, or is on its way to it."""
-    waiting: deque[Claimed] = field(default_factory=deque)
-    """Claimed ticks that run one after the other as soon as the present run ends."""
-
-
-@dataclass(frozen=True)
-class _Rung:
-    job: str
-    due_at: datetime | None
-    origin: Origin
-
-
-@dataclass(frozen=True)
-class _Ended:
-    job: str
-    report: RunReport
-
-
-@dataclass(frozen=True)
-class _Probe:
-    answered: threading.Event
-
-
-class _Quit:
-    """End the thread once everything is written."""
-
-
-_Item = _Rung | _Ended | _Probe | _Quit
-
-
 class Dispatcher:
     """Service. Fed by `ring` and `ended`; tests call `run_once` instead of starting the thread."""
 
@@ -87,9 +45,9 @@ class Dispatcher:
         self._ledger = ledger
         self._executor = executor
         self._alarms: Alarms | None = None
-        self._inbox: queue.SimpleQueue[_Item] = queue.SimpleQueue()
+        self._inbox = Inbox()
         self._lock = threading.Lock()
-        self._posts: dict[str, _Post] = {}
+        self._posts: dict[str, Post] = {}
         self._entries: list[TickEntry] = []
         self._reports: list[RunReport] = []
         self._halting = False
@@ -100,16 +58,16 @@ class Dispatcher:
 
     def ring(self, job: str, due_at: datetime | None = None, origin: Origin = Origin.SCHEDULE) -> None:
         """The job may have ticks that are due; with `due_at`, this one beside its schedule."""
-        self._inbox.put(_Rung(job, due_at, origin))
+        self._inbox.put(Rung(job, due_at, origin))
 
     def ended(self, job: str, report: RunReport) -> None:
         """A run has ended (the executor's callback)."""
-        self._inbox.put(_Ended(job, report))
+        self._inbox.put(Ended(job, report))
 
     def probe(self, seconds: float) -> bool:
         """True when the thread takes items within so long and the store takes what it writes."""
         answered = threading.Event()
-        self._inbox.put(_Probe(answered))
+        self._inbox.put(Probe(answered))
         return answered.wait(seconds)
 
     @property
@@ -133,7 +91,7 @@ class Dispatcher:
                 post = self._posts.get(name)
                 if post is None or post.facts.trigger.text != facts.trigger.text:
                     found = take_over(self._ledger, facts, now, at_start=at_start)
-                    post = _Post(facts, work, now, post.waiting if post else deque())
+                    post = Post(facts, work, now, post.waiting if post else deque())
                     self._account(post, found, alarms)
                     if at_start and facts.run_at_start and not found.will_run:
                         self.ring(name, now, Origin.START)
@@ -142,7 +100,7 @@ class Dispatcher:
             self._interrupt_waiting(now, self._posts.keys() - posts.keys())
             self._posts = posts
 
-    def _account(self, post: _Post, found: Takeover, alarms: Alarms) -> None:
+    def _account(self, post: Post, found: Takeover, alarms: Alarms) -> None:
         self._entries.extend(found.entries)
         post.waiting.extend(found.runs)
         if found.snoozed_until is not None:
@@ -157,7 +115,7 @@ class Dispatcher:
         with self._lock:
             for post in (self._posts[job] for job in jobs if job in self._posts):
                 post.waiting.extend(take_back(self._ledger, post.facts, now))
-        self._inbox.put(_Probe(threading.Event()))  # any item makes it look for runs to start
+        self._inbox.put(Probe(threading.Event()))  # any item makes it look for runs to start
 
     def _interrupt_dead(self, now: datetime) -> list[str]:
         jobs = self._ledger.interrupt_dead(now)
@@ -178,7 +136,7 @@ class Dispatcher:
 
     def stop(self) -> None:
         """Write what is left and end the thread."""
-        self._inbox.put(_Quit())
+        self._inbox.put(Quit())
         if self._thread is not None:
             self._thread.join(2 * RETRY_STORE_AFTER.total_seconds())
             if self._thread.is_alive():
@@ -206,74 +164,46 @@ class Dispatcher:
         wait: float | None = None
         self.run_once([])
         while True:
-            items = self._take(wait)
+            items = self._inbox.take(wait)
             wait = self.run_once(items)
-            if any(isinstance(item, _Quit) for item in items) and self._store_fault is None:
+            if any(isinstance(item, Quit) for item in items) and self._store_fault is None:
                 return
 
-    def _take(self, wait: float | None) -> list[_Item]:
-        """What came in, waiting at most so long for the first.
-
-        Ends of runs are in no hurry: they gather for a moment, so that many of them cost one commit and do not
-        compete with runs that are just beginning.
-        """
-        items: list[_Item] = []
-        with contextlib.suppress(queue.Empty):
-            items.append(self._inbox.get(timeout=wait))
-            until = time.monotonic() + GATHER_ENDS_FOR.total_seconds()
-            while True:
-                in_no_hurry = wait != 0.0 and all(isinstance(item, _Ended) for item in items)
-                items.append(self._inbox.get(timeout=max(until - time.monotonic(), 0.0) if in_no_hurry else 0.0))
-        return items
-
-    def run_once(self, items: list[_Item] | None = None) -> float | None:
+    def run_once(self, items: list[Item] | None = None) -> float | None:
         """One pass over what came in; returns the seconds after which to pass again, None when there is no need."""
         if items is None:
-            items = self._take(0.0)
+            items = self._inbox.take(0.0)
         with self._lock:
             now = self._clock.now()
             for item in items:
-                if isinstance(item, _Rung) and not self._halting:
+                if isinstance(item, Rung) and not self._halting:
                     self._entries.extend(self._due(item, now))
-                elif isinstance(item, _Ended):
+                elif isinstance(item, Ended):
                     self._end(item)
             if not self._write(now):
                 for item in items:
-                    if isinstance(item, _Probe | _Quit):
+                    if isinstance(item, Probe | Quit):
                         self._inbox.put(item)
                 return RETRY_STORE_AFTER.total_seconds()
             for item in items:
-                if isinstance(item, _Probe):
+                if isinstance(item, Probe):
                     item.answered.set()
             self._launch()
         return self._executor.enforce()
 
-    def _due(self, rung: _Rung, now: datetime) -> list[TickEntry]:
+    def _due(self, rung: Rung, now: datetime) -> list[TickEntry]:
         post = self._posts.get(rung.job)
         if post is None:
             return []
-        if rung.due_at is not None:
-            late = now - rung.due_at > LATE_AFTER
-            entries = [TickEntry(rung.job, rung.due_at, TickState.LATE if late else TickState.RAN, rung.origin)]
-        else:
-            entries = plan(
-                rung.job,
-                post.facts.trigger,
-                since=post.accounted_until,
-                now=now,
-                catch_up=post.facts.catch_up,
-                gap=_STOOD_STILL,
-                jitter=post.facts.jitter,
-            )
-            post.accounted_until = max(post.accounted_until, now)
+        entries = post.owed(now) if rung.due_at is None else [post.beside_the_schedule(rung.due_at, rung.origin, now)]
         elapsed = self._executor.running_for(rung.job)
         if elapsed is None:
             return entries
-        return [_overlapping(post, entry, elapsed) if entry.runs else entry for entry in entries]
+        return [post.overlapping(entry, elapsed) if entry.runs else entry for entry in entries]
 
-    def _end(self, ended: _Ended) -> None:
+    def _end(self, ended: Ended) -> None:
         self._reports.append(ended.report)
-        _log_end(ended.job, ended.report)
+        log_end(ended.job, ended.report)
         if ended.report.again_at is not None and self._alarms is not None and not self._halting:
             self._alarms.ring_once(ended.job, ended.report.again_at)
 
@@ -295,7 +225,7 @@ class Dispatcher:
         for won in claimed:
             post = self._posts.get(won.entry.job)
             if post is None or self._halting:
-                self._reports.append(_never_began(won, now))
+                self._reports.append(never_began(won, now))
             else:
                 post.waiting.append(won)
         # What was won just as the daemon began to stop, or for a job that a reload has just switched off, is given back
@@ -303,50 +233,9 @@ class Dispatcher:
 
     def _interrupt_waiting(self, now: datetime, jobs: Iterable[str]) -> None:
         for job in jobs:
-            waiting = self._posts[job].waiting
-            self._reports.extend(_never_began(claimed, now) for claimed in waiting)
-            waiting.clear()
+            self._reports.extend(self._posts[job].give_back(now))
 
     def _launch(self) -> None:
         for post in self._posts.values():
             if post.waiting and self._executor.running_for(post.facts.name) is None:
                 self._executor.submit(post.waiting.popleft(), post.work, post.facts.timeout)
-
-
-def _overlapping(post: _Post, entry: TickEntry, elapsed: timedelta) -> TickEntry:
-    seconds = elapsed.total_seconds()
-    queued = post.facts.overlap is Overlap.QUEUE and not post.waiting
-    log.warning(
-        "%s is due again but still running after %.1f s; this tick %s",
-        entry.job,
-        seconds,
-        "waits" if queued else "is skipped",
-        extra=fields(JOB=entry.job),
-    )
-    if queued:
-        return entry
-    return TickEntry(
-        entry.job, entry.due_at, TickState.OVERLAPPED, entry.origin, f"still running after {seconds:.1f} s"
-    )
-
-
-def _never_began(claimed: Claimed, now: datetime) -> RunReport:
-    return RunReport(claimed.tick_id, None, now, OutcomeKind.INTERRUPTED, reason="it was stopped before it began")
-
-
-def _log_end(job: str, report: RunReport) -> None:
-    journal = fields(JOB=job, RUN_ID=str(report.tick_id), OUTCOME=report.outcome.value)
-    counters = " ".join(f"{name}={value}" for name, value in report.counters.items())
-    began = report.started_at or report.finished_at
-    took = (report.finished_at - began).total_seconds()
-    text = f"{job} {report.outcome.value.replace('_', ' ')} in {took:.3f} s"
-    details = "; ".join(filter(None, (counters, report.reason, report.error)))
-    # A run that ended as it should is in the ledger; a line for each would bury what an administrator looks for.
-    level = logging.ERROR if report.outcome in _BAD else logging.DEBUG if report.outcome in _QUIET else logging.INFO
-    log.log(level, "%s%s", text, f": {details}" if details else "", extra=journal)
-    if report.traceback:
-        log.error("%s", report.traceback.rstrip(), extra=journal)
-
-
-_BAD = (OutcomeKind.FAILED, OutcomeKind.TIMED_OUT)
-_QUIET = (OutcomeKind.DONE,)
