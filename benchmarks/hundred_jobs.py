@@ -15,7 +15,8 @@ from benchmarks.process import running
 from roundsman.cli import main
 from roundsman.owner import Owner
 from roundsman.repositories.engine import Store, StoreOptions, parse_url
-from roundsman.repositories.ticks import TickRecord, TickRepository
+from roundsman.repositories.tick_history import TickRecord
+from roundsman.repositories.ticks import TickRepository
 from roundsman.scheduling.job import Job, JobContext, Outcome
 from roundsman.scheduling.trigger import parse_trigger
 

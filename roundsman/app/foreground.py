@@ -8,7 +8,7 @@ import queue
 from roundsman.app.composition import App
 from roundsman.errors import RoundsmanError
 from roundsman.lifecycle import SignalInbox
-from roundsman.repositories.ticks import TickRecord
+from roundsman.repositories.tick_history import TickRecord
 from roundsman.scheduling.executor import Executor
 from roundsman.scheduling.job import StopReason
 from roundsman.scheduling.ledger import Claimed, Origin, RunReport, TickEntry, TickState

@@ -5,7 +5,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from roundsman.cli.output import short_duration
-from roundsman.repositories.ticks import TickRecord
+from roundsman.repositories.tick_history import TickRecord
 
 
 def local_time(moment: datetime | None, zone: ZoneInfo) -> str:

@@ -4,54 +4,27 @@ All that a moment brings (claims of a hundred jobs due together, ends of runs) g
 disk where a commit costs milliseconds, that is what keeps ticks on time.
 """
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, Text, and_, bindparam, func, or_, select, update
+from sqlalchemy import Connection, Text, and_, bindparam, func, select, update
 
 from roundsman.owner import Owner, dead_owners
 from roundsman.repositories.bulk import BulkStatement
 from roundsman.repositories.daemons import stale_owners
 from roundsman.repositories.engine import Store, upserting
 from roundsman.repositories.tables import job_states, ticks
+from roundsman.repositories.tick_history import RUNS, TickHistory
 from roundsman.scheduling.job import OutcomeKind
 from roundsman.scheduling.ledger import Claimed, Expectation, Origin, RunReport, TickEntry, TickState
 
 MOST_ATTEMPTS = 3
 """How often an interrupted tick is taken again: a run that brings the whole process down must not do so for ever."""
-_RUNS = (TickState.RAN, TickState.LATE)
 
 
-@dataclass(frozen=True)
-class TickRecord:
-    """One row of the ledger, as listings show it."""
-
-    id: int
-    job: str
-    due_at: datetime
-    origin: Origin
-    state: TickState
-    stands_for: int
-    reason: str | None
-    attempt: int
-    started_at: datetime | None
-    finished_at: datetime | None
-    outcome: OutcomeKind | None
-    counters: dict[str, int]
-    error: str | None
-    traceback: str | None
-
-    @property
-    def duration(self) -> timedelta | None:
-        if self.started_at is None or self.finished_at is None:
-            return None
-        return self.finished_at - self.started_at
-
-
-class TickRepository:
-    """The `Ledger` of `roundsman.scheduling.ledger` in a store, for one process."""
+class TickRepository(TickHistory):
+    """The `Ledger` of `roundsman.scheduling.ledger` in a store, for one process; `TickHistory` is for people."""
 
     def __init__(self, store: Store, owner: Owner) -> None:
         self._store = store
@@ -175,61 +148,6 @@ class TickRepository:
             )
             return sorted(set(result.scalars()))
 
-    # --- for people ---
-
-    def history(
-        self, connection: Connection, job: str | None, *, limit: int, runs_only: bool = False
-    ) -> list[TickRecord]:
-        """The newest rows first."""
-        query = select(ticks).order_by(ticks.c.due_at.desc(), ticks.c.id.desc()).limit(limit)
-        if job is not None:
-            query = query.where(ticks.c.job == job)
-        if runs_only:
-            query = query.where(ticks.c.state.in_([state.value for state in _RUNS]))
-        return [_record(row) for row in connection.execute(query)]
-
-    def find(self, connection: Connection, tick_id: int) -> TickRecord:
-        """One row. Raises NoResultFound."""
-        return _record(connection.execute(select(ticks).where(ticks.c.id == tick_id)).one())
-
-    def running(self, connection: Connection) -> list[TickRecord]:
-        """Runs that have not ended, by any daemon."""
-        query = select(ticks).where(ticks.c.outcome.is_(None), ticks.c.owner.is_not(None)).order_by(ticks.c.id)
-        return [_record(row) for row in connection.execute(query)]
-
-    def paused(self, connection: Connection) -> dict[str, datetime]:
-        """The paused jobs and since when."""
-        query = select(job_states.c.job, job_states.c.paused_at).where(job_states.c.paused_at.is_not(None))
-        return {row.job: row.paused_at for row in connection.execute(query)}
-
-    def set_paused(self, connection: Connection, job: str, schedule: str, *, by: str | None, now: datetime) -> bool:
-        """Pause a job (`by` names the person) or resume it (`by` is None). False when it was so already."""
-        insert = upserting(connection)
-        connection.execute(
-            insert(job_states).values(job=job, schedule=schedule, expected_since=now).on_conflict_do_nothing()
-        )
-        is_paused = job_states.c.paused_at.is_not(None)
-        changed = connection.execute(
-            update(job_states)
-            .where(job_states.c.job == job, is_paused if by is None else ~is_paused)
-            .values(paused_by=by, paused_at=None if by is None else now)
-        )
-        return changed.rowcount == 1
-
-    def prune(self, connection: Connection, before: datetime, *, limit: int) -> int:
-        """Delete up to `limit` finished rows older than `before`, but never a job's newest; returns how many."""
-        newest = select(func.max(ticks.c.due_at)).where(ticks.c.superseded == 0).group_by(ticks.c.job)
-        old = (
-            select(ticks.c.id)
-            .where(
-                ticks.c.due_at < before,
-                or_(ticks.c.outcome.is_not(None), ticks.c.owner.is_(None)),
-                ticks.c.due_at.not_in(newest),
-            )
-            .limit(limit)
-        )
-        return connection.execute(ticks.delete().where(ticks.c.id.in_(old))).rowcount
-
 
 _CLAIMS = BulkStatement(
     lambda connection: upserting(connection)(ticks).on_conflict_do_nothing(),
@@ -286,7 +204,7 @@ def _interrupted(connection: Connection, job: str) -> Sequence[Claimed]:
     """The runs that were cut off after the job's last run that was not."""
     runs = connection.execute(
         select(ticks)
-        .where(ticks.c.job == job, ticks.c.superseded == 0, ticks.c.state.in_([state.value for state in _RUNS]))
+        .where(ticks.c.job == job, ticks.c.superseded == 0, ticks.c.state.in_(RUNS))
         .order_by(ticks.c.due_at.desc(), ticks.c.id.desc())
         .limit(100)
     )
@@ -312,30 +230,3 @@ def _snoozed_until(connection: Connection, job: str, now: datetime) -> datetime 
         return None
     again_at: datetime = row.again_at
     return max(again_at, now)
-
-
-def _record(row: Row[Any]) -> TickRecord:
-    return TickRecord(
-        id=row.id,
-        job=row.job,
-        due_at=row.due_at,
-        origin=Origin(row.origin),
-        state=TickState(row.state),
-        stands_for=row.stands_for,
-        reason=row.reason,
-        attempt=row.attempt,
-        started_at=row.started_at,
-        finished_at=row.finished_at,
-        outcome=OutcomeKind(row.outcome) if row.outcome else None,
-        counters=dict(row.counters or {}),
-        error=row.error,
-        traceback=row.traceback,
-    )
-
-
-def states_of(records: Iterable[TickRecord]) -> dict[TickState, int]:
-    """How many expected ticks ended in each state."""
-    counts: dict[TickState, int] = {}
-    for record in records:
-        counts[record.state] = counts.get(record.state, 0) + record.stands_for
-    return counts

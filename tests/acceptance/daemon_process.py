@@ -22,7 +22,8 @@ from sqlalchemy.engine import URL
 
 from roundsman.owner import Owner
 from roundsman.repositories.engine import Store, StoreOptions
-from roundsman.repositories.ticks import TickRecord, TickRepository
+from roundsman.repositories.tick_history import TickRecord
+from roundsman.repositories.ticks import TickRepository
 from roundsman.scheduling.trigger import parse_trigger
 
 PATIENCE_S = 30.0

@@ -9,7 +9,7 @@ import pytest
 from daemon_process import Place, alive, assert_every_tick_has_one_row, states, until
 from trial_daemon import TOKEN
 
-from roundsman.repositories.ticks import TickRecord
+from roundsman.repositories.tick_history import TickRecord
 from roundsman.scheduling.job import OutcomeKind
 
 pytestmark = pytest.mark.xdist_group("daemon-isolation")

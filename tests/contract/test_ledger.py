@@ -14,7 +14,8 @@ from roundsman.errors import StoreError
 from roundsman.owner import Owner
 from roundsman.repositories.daemons import STALE_AFTER, DaemonRecord, DaemonRepository
 from roundsman.repositories.engine import Store
-from roundsman.repositories.ticks import MOST_ATTEMPTS, TickRecord, TickRepository
+from roundsman.repositories.tick_history import TickRecord
+from roundsman.repositories.ticks import MOST_ATTEMPTS, TickRepository
 from roundsman.scheduling.job import OutcomeKind
 from roundsman.scheduling.ledger import Claimed, Origin, RunReport, TickEntry, TickState
 

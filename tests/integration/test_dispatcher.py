@@ -15,7 +15,8 @@ from roundsman.clock import ManualClock
 from roundsman.errors import StoreError
 from roundsman.owner import Owner
 from roundsman.repositories.engine import Store
-from roundsman.repositories.ticks import TickRecord, TickRepository
+from roundsman.repositories.tick_history import TickRecord
+from roundsman.repositories.ticks import TickRepository
 from roundsman.scheduling.dispatcher import Dispatcher
 from roundsman.scheduling.executor import Executor
 from roundsman.scheduling.job import (

@@ -19,8 +19,10 @@ NOON = datetime(2026, 3, 3, 12, tzinfo=UTC)
 DOWN = Gap(TickState.MISSED, "no daemon was running")
 
 
-def _plan(text: str, since: datetime, now: datetime, catch_up: CatchUp = CatchUp.SKIP, **more: bool) -> list[TickEntry]:
-    return plan("job", parse_trigger(text, BERLIN), since=since, now=now, catch_up=catch_up, gap=DOWN, **more)
+def _plan(
+    text: str, since: datetime, now: datetime, catch_up: CatchUp = CatchUp.SKIP, *, covered: bool = False
+) -> list[TickEntry]:
+    return plan("job", parse_trigger(text, BERLIN), since=since, now=now, catch_up=catch_up, gap=DOWN, covered=covered)
 
 
 def _states(entries: list[TickEntry]) -> list[TickState]:
