@@ -12,7 +12,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, func, literal, select, text, update
+from sqlalchemy import Connection, Row, and_, bindparam, func, literal, select, text, true, update
 
 from roundsman.repositories.engine import upserting
 from roundsman.repositories.notifications import UNFINISHED, NotificationEvent, NotificationStatus
@@ -181,11 +181,16 @@ class AlertRepository:
         )
         ids = [row.id for row in found]
         firing = (notifications.c.alert_id.in_(ids), notifications.c.event == NotificationEvent.FIRING.value)
-        connection.execute(
-            update(notifications)
-            .where(*firing, notifications.c.status == NotificationStatus.PENDING.value)
-            .values(status=NotificationStatus.CANCELLED.value, finished_at=now)
-        )
+        # Pending after an attempt that left no error: its sender died, and perhaps the message went out. Whoever got
+        # it must hear the end, so it counts as sent.
+        pending = (*firing, notifications.c.status == NotificationStatus.PENDING.value)
+        for condition, status in (
+            (and_(notifications.c.attempts > 0, notifications.c.error.is_(None)), NotificationStatus.SENT),
+            (true(), NotificationStatus.CANCELLED),
+        ):
+            connection.execute(
+                update(notifications).where(*pending, condition).values(status=status.value, finished_at=now)
+            )
         told = select(
             notifications.c.alert_id,
             notifications.c.channel,

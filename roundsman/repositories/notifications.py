@@ -91,7 +91,8 @@ class NotificationRepository:
         """Take the next due notification of a channel that is not switched off, or None.
 
         On the way, what has become pointless is cancelled: a firing message of an alert that is resolved by now,
-        and the resolved message of one whose firing message never arrived. A resolved message waits for its
+        and the resolved message of one whose firing message never arrived. One whose sender died while sending it
+        counts as sent, without a receipt: whoever did get it must hear the end. A resolved message waits for its
         firing one, which may be in flight in another process.
         """
         firing = notifications.alias("firing")
@@ -126,7 +127,9 @@ class NotificationRepository:
         )
         while (row := connection.execute(query).one_or_none()) is not None:
             if _is_pointless(row):
-                connection.execute(_finish(row.id, NotificationStatus.CANCELLED, now))
+                perhaps_sent = row.attempts > 0 and row.error is None
+                ending = NotificationStatus.SENT if perhaps_sent else NotificationStatus.CANCELLED
+                connection.execute(_finish(row.id, ending, now))
                 continue
             connection.execute(
                 update(notifications)
@@ -136,6 +139,7 @@ class NotificationRepository:
                     owner=owner,
                     lease_until=now + lease,
                     attempts=row.attempts + 1,
+                    error=None,
                 )
             )
             return Claim(

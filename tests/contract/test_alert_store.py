@@ -193,6 +193,22 @@ def test_the_end_of_what_did_not_arrive_is_not_told(store: Store, book: AlertBoo
 # --- claiming ---
 
 
+@pytest.mark.parametrize("resolved_first", [True, False])
+def test_who_was_perhaps_told_by_a_sender_that_died_hears_of_the_end(
+    store: Store, book: AlertBook, clock: ManualClock, resolved_first: bool
+) -> None:
+    fire(book, clock, "1")
+    claimed(store, clock, owner=OTHER)
+    for resolves_now in (resolved_first, not resolved_first):
+        if resolves_now:
+            resolve(book, "1")
+        else:
+            with store.write() as connection:
+                OUTBOX.release(connection, [OTHER], [], clock.now())
+    end = claimed(store, clock)
+    assert (end.event, end.firing_receipt) == (NotificationEvent.RESOLVED, None)
+
+
 def test_a_notification_is_claimed_once(store: Store, book: AlertBook, clock: ManualClock) -> None:
     fire(book, clock, "1")
     mine = claimed(store, clock)
