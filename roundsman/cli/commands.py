@@ -3,10 +3,13 @@ not pay for the import of every other command."""
 
 import importlib
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
+
+from roundsman import __version__
+from roundsman.cli.output import say
 
 GROUPS: Mapping[str, tuple[str, str]] = {
     "run": ("roundsman.cli.run", "Run the daemon in the foreground (systemd does the rest)."),
@@ -40,6 +43,12 @@ class _LazyGroup(TyperGroup):
         return command
 
 
+def _tell_version(wanted: bool) -> None:
+    if wanted:
+        say(f"roundsman {__version__}")
+        raise typer.Exit
+
+
 def build() -> Any:
     """The root command, callable with click's arguments."""
     root = typer.Typer(
@@ -52,7 +61,11 @@ def build() -> Any:
     )
 
     @root.callback()
-    def _root() -> None:
-        """Options of the program itself would stand here."""
+    def _root(
+        version: Annotated[
+            bool, typer.Option("--version", is_eager=True, callback=_tell_version, help="Print the version.")
+        ] = False,
+    ) -> None:
+        """Options of the program itself."""
 
     return typer.main.get_command(root)
