@@ -2,19 +2,17 @@
 
 import os
 import random
-import re
 import signal
 import subprocess
 import sys
-import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from fake_slack import FakeSlack, listening
 from sqlalchemy import func, select
 
 from roundsman.repositories.engine import Store
@@ -23,46 +21,7 @@ from roundsman.repositories.tables import alerts, notifications
 KILLS = 200
 INCIDENTS_A_LIFE = 2
 LONGEST_LIFE_S = 0.25
-SLOWEST_ANSWER_S = 0.03
 PATIENCE_S = 60.0
-
-
-class FakeSlack(ThreadingHTTPServer):
-    """Takes messages, slowly now and then, and counts how often it was told of each incident."""
-
-    daemon_threads = True
-
-    def __init__(self, seed: int) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
-        self.told: Counter[int] = Counter()
-        self.lock = threading.Lock()
-        self.random = random.Random(seed)
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_port}/services/T000/B000/secret-of-the-hook"
-
-    def handle_error(self, request: object, client_address: object) -> None:
-        """A client that was killed does not wait for its answer."""
-
-
-class _Handler(BaseHTTPRequestHandler):
-    server: FakeSlack
-
-    def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers["Content-Length"])).decode()
-        number = re.search(r"incident-(\d+)-", body)
-        with self.server.lock:
-            if number is not None:  # an incomplete request is none
-                self.server.told[int(number[1])] += 1
-            delay = self.server.random.uniform(0, SLOWEST_ANSWER_S)
-        time.sleep(delay)
-        self.send_response(200)
-        self.end_headers()
-        self.wfile.write(b"ok")
-
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name of the base class
-        pass
 
 
 class Lives:
@@ -101,16 +60,12 @@ class Lives:
 
 @contextmanager
 def lives_of(folder: Path, seed: int = 0) -> Iterator[tuple[Lives, FakeSlack]]:
-    with FakeSlack(seed) as slack:
-        thread = threading.Thread(target=slack.serve_forever, args=(0.05,), daemon=True)
-        thread.start()
+    with listening(seed) as slack:
         lives = Lives(folder, slack)
         try:
             yield lives, slack
         finally:
             lives.close()
-            slack.shutdown()
-            thread.join(10)
 
 
 def until_all_told(store: Store, incidents: int) -> None:
