@@ -206,7 +206,7 @@ def test_who_was_perhaps_told_by_a_sender_that_died_hears_of_the_end(
             with store.write() as connection:
                 OUTBOX.release(connection, [OTHER], [], clock.now())
     end = claimed(store, clock)
-    assert (end.event, end.firing_receipt) == (NotificationEvent.RESOLVED, None)
+    assert (end.event, end.firing_receipt) == ("resolved", None)
 
 
 def test_a_notification_is_claimed_once(store: Store, book: AlertBook, clock: ManualClock) -> None:
