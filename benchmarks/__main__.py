@@ -5,12 +5,13 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from benchmarks import hundred_jobs, idle
+from benchmarks import hundred_jobs, idle, import_export
 from benchmarks.figures import Figure
 
 BENCHMARKS: Mapping[str, Callable[[], Sequence[Figure]]] = {
     "idle": idle.measure,
     "hundred_jobs": hundred_jobs.measure,
+    "import_export": import_export.measure,
 }
 RESULTS = Path(__file__).with_name("results.json")
 

@@ -104,7 +104,8 @@ class Store:
         """
         with self._translated(), self.engine.connect() as connection:
             if prepare is not None:
-                with connection.begin():
+                # SQLite keeps them on the disk of TMPDIR, which may be full while the store's is not.
+                with self._translated(f"temporary files or {self.place}"), connection.begin():
                     prepare(connection)
             with connection.execution_options(roundsman_write=True).begin():
                 yield connection
@@ -113,7 +114,7 @@ class Store:
         self.engine.dispose()
 
     @contextmanager
-    def _translated(self) -> Iterator[None]:
+    def _translated(self, place: str | None = None) -> Iterator[None]:
         try:
             yield
         except PoolTimeout:
@@ -121,7 +122,7 @@ class Store:
                 f"All {self.options.pool_size} database connections were busy for 30 s; raise DB_POOL_SIZE."
             ) from None
         except DBAPIError as error:
-            sentence = _sentence(error, self.place)
+            sentence = _sentence(error, place or self.place)
             if sentence is None:
                 raise
             raise StoreError(sentence) from None

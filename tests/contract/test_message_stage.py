@@ -124,3 +124,15 @@ def test_staging_needs_no_write_lock(sqlite_store: Store) -> None:
         pass
     hasty.close()
     assert filled == [True]
+
+
+def test_a_full_disk_of_temporary_files_is_named(sqlite_store: Store) -> None:
+    """SQLite keeps a stage on the disk of TMPDIR; freeing space beside the store would not help."""
+
+    def prepare(connection: Any) -> None:
+        connection.exec_driver_sql("PRAGMA temp.max_page_count = 3")
+        MessageStage().fill(connection, [message(f"m{number}") for number in range(1000)])
+
+    with pytest.raises(StoreError, match=r"holds temporary files or .* is full; free"), sqlite_store.write(prepare):
+        pass
+    assert stored(sqlite_store) == {"100_1": []}

@@ -35,7 +35,7 @@ from roundsman.conversations.importer import Importer
 from roundsman.conversations.policy import WaitingPolicy
 from roundsman.conversations.roster import Roster
 from roundsman.errors import BadInputError
-from roundsman.repositories.conversations import AnsweringClock
+from roundsman.repositories.conversations import AnsweringClock, ConversationRepository
 from roundsman.repositories.engine import Store
 from roundsman.repositories.set_aside import SetAsideRepository
 from roundsman.repositories.tables import conversations, messages, pages, set_aside
@@ -160,6 +160,37 @@ def test_a_corrected_page_corrects_who_answered(desk: Desk) -> None:
     assert desk.verdicts() == {"100_1": "late"}
     desk.take(export(conversations=[conversation("1") | {"pageId": "777"}]))
     assert desk.verdicts() == {"100_1": "answered"}
+
+
+def test_the_stored_page_decides_who_answered_not_the_page_that_messages_tell(desk: Desk) -> None:
+    desk.take(export(conversations=[conversation("1") | {"pageId": "777"}, conversation("2")]))
+    answer = {"id": "777"}
+    desk.take(
+        export(
+            messages=[
+                message("m1", ago(20)),
+                message("m2", ago(10), answer),
+                message("m3", ago(20), name="2"),
+                message("m4", ago(10), answer, name="2"),
+            ]
+        )
+    )
+    assert desk.verdicts() == {"100_1": "answered", "100_2": "late"}
+    with desk.store.read() as connection:  # what the monitor goes by
+        states = ConversationRepository().watched(connection, ["100_1", "100_2"])
+    assert states["100_1"].waiting.waiting_since is None
+    assert states["100_2"].waiting.waiting_since == ago(20)
+
+
+def test_a_message_that_moves_changes_the_wait_of_both_conversations(desk: Desk) -> None:
+    """Its first export had the wrong conversation; the derived columns of the one that it left were not renewed."""
+    desk.take(export(conversations=[conversation("1"), conversation("2")], messages=[message("m1", ago(20))]))
+    desk.take(export(messages=[message("m1", ago(20), name="2")]))
+    with desk.store.read() as connection:
+        late = Roster(WaitingPolicy()).due_now(connection, desk.clock.now())
+        states = ConversationRepository().watched(connection, ["100_1", "100_2"])
+    assert [each.verdict.conversation_id for each in late] == ["100_2"]
+    assert states["100_1"].waiting.waiting_since is None
 
 
 def test_an_older_export_does_not_undo_a_newer_one(desk: Desk) -> None:
