@@ -42,7 +42,23 @@ def store_options(place: StorePlace) -> StoreOptions:
         url = parse_url(place.url.reveal())
     except ValueError as error:
         raise ConfigurationError([f"DATABASE_URL {error}."]) from None
+    _judge_options(url)
     return StoreOptions(url, pool_size=place.pool_size, ssl=place.ssl, ssl_verify=place.ssl_verify)
+
+
+def _judge_options(url: URL) -> None:
+    """The part after the `?` of a PostgreSQL URL: libpq's words. Its values may be secret, so only names are told."""
+    if url.drivername == "sqlite" or not url.query:
+        return
+    from psycopg import ProgrammingError
+    from psycopg.conninfo import make_conninfo
+
+    for name in url.query:
+        try:
+            make_conninfo(**{name: ""})
+        except ProgrammingError:
+            text = f"DATABASE_URL names the option {name!r}, which PostgreSQL's client does not know; remove it."
+            raise ConfigurationError([text]) from None
 
 
 def sqlite_file(url: URL) -> Path | None:

@@ -399,6 +399,15 @@ def test_a_state_folder_of_any_name_holds_the_store(folder: str) -> None:
     assert sqlite_file(store_options(found.store).url) == found.state_dir / "roundsman.db"
 
 
+def test_an_option_that_libpq_does_not_know_is_one_sentence() -> None:
+    url = f"postgresql://u:{PASSWORD}@h/n?sslmode=require&sslmod={PASSWORD}"
+    with pytest.raises(ConfigurationError) as refusal:
+        store_options(StoreSettings(Secret(url)))
+    assert str(refusal.value) == (
+        "DATABASE_URL names the option 'sslmod', which PostgreSQL's client does not know; remove it."
+    )
+
+
 def test_the_password_is_in_no_text_of_the_store() -> None:
     options = StoreOptions(parse_url(f"postgresql://u:{PASSWORD}@localhost/n?password={PASSWORD}&host=db"))
     with closing(Store(options)) as store:
