@@ -81,9 +81,7 @@ def id_of(document: Mapping[str, Any], name: str, path: str = "") -> str | None:
     if not value.isascii() or "\0" in value:
         value = storable(value)
     if len(value) > LONGEST_ID:
-        raise BrokenFieldError(
-            path + name, f"has {len(value)} characters, more than the {LONGEST_ID} allowed"
-        )
+        raise BrokenFieldError(path + name, f"has {len(value)} characters, more than the {LONGEST_ID} allowed")
     return value.strip() or None
 
 
