@@ -120,6 +120,7 @@ def test_a_second_signal_forces(tmp_path: Path) -> None:
         assert "SIGINT again: stopping at once" in daemon.log()
 
 
+@pytest.mark.slow
 def test_a_hanging_isolated_run_is_killed_at_a_stop(tmp_path: Path) -> None:
     place = Place(tmp_path, jobs="hanging")
     with place.start(ROUNDSMAN_SHUTDOWN_SECONDS="1").ready() as daemon:

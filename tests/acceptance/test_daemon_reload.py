@@ -98,7 +98,7 @@ def test_a_job_that_is_switched_off_and_on_again_owes_nothing_for_the_time_betwe
         write_env(place)
         reload(daemon)
         place.runs("quick", 2)
-        assert {row.state.value for row in place.rows("quick")} <= {"ran", "late"}
+        assert "missed" not in {row.state.value for row in place.rows("quick")}
         assert daemon.stop() == 0
 
 

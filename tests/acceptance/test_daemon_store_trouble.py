@@ -123,6 +123,7 @@ def fill(disk: Path) -> Path:
     return filler
 
 
+@pytest.mark.slow
 @pytest.mark.postgres
 def test_connections_that_postgresql_cuts_are_made_anew(
     tmp_path: Path, postgres_server: PostgresServer, postgres_url: URL
