@@ -33,7 +33,8 @@ class Values:
     def tried(self, setting: Setting[T]) -> bool:
         """Whether somebody meant to set it, even if it has no value for some fault of its own."""
         plain, sources = self.given(setting), self.sources
-        return bool(plain or sources.plain(setting.name) or sources.plain(f"{setting.name}_FILE"))
+        name = setting.name
+        return bool(plain or sources.plain(name) or sources.plain(f"{name}_FILE") or sources.credential(name))
 
     def optional(self, setting: Setting[T]) -> T | None:
         """The value; None if it is not set, or wrong (which is noted as a fault)."""

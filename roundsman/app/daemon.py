@@ -4,13 +4,12 @@ import logging
 import os
 from collections.abc import Sequence
 from datetime import timedelta
-from pathlib import Path
 
 from config import differences
 from roundsman import logs
 from roundsman.app.composition import App
 from roundsman.app.services import Heartbeat, Scheduling
-from roundsman.app.settings import read_settings
+from roundsman.app.settings import read_settings, working_folder
 from roundsman.clock import iso
 from roundsman.errors import RoundsmanError
 from roundsman.lifecycle import Lifecycle, Service, SignalInbox
@@ -49,7 +48,7 @@ class Daemon:
     def reload(self) -> None:
         """Read the settings again and take over what can change. Raises RoundsmanError; then nothing changed."""
         before = self._app.settings
-        settings = read_settings(os.environ, Path.cwd())
+        settings = read_settings(os.environ, working_folder())
         changes = differences(before, settings)
         self._app.reconfigure(settings)
         try:

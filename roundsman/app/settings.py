@@ -18,6 +18,15 @@ def read_settings(environ: Mapping[str, str], directory: Path) -> Settings:
         raise ConfigurationError(error.faults) from None
 
 
+def working_folder() -> Path:
+    """Where relative paths start. Raises ConfigurationError when it was removed under us."""
+    try:
+        return Path.cwd()
+    except OSError as error:
+        text = f"The folder that this was started in is gone ({error.strerror}); start it in another one."
+        raise ConfigurationError([text]) from None
+
+
 def registry_of(settings: Settings, jobs: Sequence[type[Job]]) -> Registry:
     """The jobs with the facts in force. Raises ConfigurationError."""
     return register(jobs, settings.jobs, settings.time_zone)

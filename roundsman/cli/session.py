@@ -7,7 +7,6 @@ it touches, and a store that is away does not stop those that never look at it.
 import os
 from collections.abc import Sequence
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from config import Settings
@@ -30,9 +29,9 @@ class Session:
     @cached_property
     def settings(self) -> Settings:
         """Raises ConfigurationError with every fault."""
-        from roundsman.app.settings import read_settings
+        from roundsman.app.settings import read_settings, working_folder
 
-        return read_settings(os.environ, Path.cwd())
+        return read_settings(os.environ, working_folder())
 
     @cached_property
     def app(self) -> "App":

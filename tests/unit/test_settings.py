@@ -249,6 +249,12 @@ def test_a_token_that_cannot_be_read_is_not_also_called_missing(token: dict[str,
     assert found.startswith("SLACK_BOT_TOKEN")
 
 
+def test_a_credential_that_cannot_be_read_is_not_also_called_missing(tmp_path: Path) -> None:
+    (tmp_path / "slack_bot_token").touch()
+    (found,) = faults({"CREDENTIALS_DIRECTORY": str(tmp_path), "SLACK_CHANNEL": "C01"})
+    assert "is empty" in found
+
+
 def test_a_channel_that_cannot_be_read_is_not_also_called_missing() -> None:
     assert len(faults({"SLACK_BOT_TOKEN": SLACK_TOKEN, "SLACK_CHANNEL": "C\x1b01"})) == 1
     assert len(faults({"TELEGRAM_BOT_TOKEN": TOKEN, "TELEGRAM_CHAT_ID": "4\x1b2"})) == 1

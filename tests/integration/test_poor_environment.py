@@ -1,4 +1,4 @@
-"""Commands and the log with standard streams that were closed before we began."""
+"""Commands in a poor environment: standard streams that are closed, a working folder that is gone."""
 
 import subprocess
 import sys
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from roundsman.errors import EXIT_DONE, EXIT_USAGE
+from roundsman.errors import EXIT_CONFIGURATION, EXIT_DONE, EXIT_USAGE
 
 PRODUCT = Path(__file__).parents[2] / "daemon.py"
 
@@ -23,6 +23,16 @@ def test_a_closed_stream_changes_no_exit_code(redirection: str, tmp_path: Path) 
         found, said = run(words, redirection, tmp_path)
         assert found == code, said
         assert "Traceback" not in said
+
+
+def test_a_folder_that_is_gone_is_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "gone").mkdir()
+    command = f"cd gone && rmdir ../gone && exec {sys.executable} {PRODUCT} check-config"
+    ran = subprocess.run(["sh", "-c", command], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
+    assert (ran.returncode, ran.stdout) == (EXIT_CONFIGURATION, "")
+    assert ran.stderr == (
+        "roundsman: The folder that this was started in is gone (No such file or directory); start it in another one.\n"
+    )
 
 
 def test_the_numbers_of_closed_streams_are_not_given_to_others(tmp_path: Path) -> None:
