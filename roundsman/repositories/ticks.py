@@ -4,7 +4,8 @@ All that a moment brings (claims of a hundred jobs due together, ends of runs) g
 disk where a commit costs milliseconds, that is what keeps ticks on time.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -36,7 +37,7 @@ class TickRepository(TickHistory):
     def commit(self, entries: Sequence[TickEntry], reports: Sequence[RunReport], now: datetime) -> list[Claimed]:
         with self._store.write() as connection:
             self._finish(connection, reports)
-            claimed = self._insert(connection, _pausing(connection, entries), now)
+            claimed = self._insert(connection, self._held_back(connection, entries), now)
         self._unsure_after = None
         return claimed
 
@@ -58,6 +59,23 @@ class TickRepository(TickHistory):
         )
         won = {(row.job, row.due_at): row.id for row in connection.execute(mine)}
         return [Claimed(won[slot], entry) for slot, entry in by_slot.items() if slot in won]
+
+    def _held_back(self, connection: Connection, entries: Sequence[TickEntry]) -> Sequence[TickEntry]:
+        """The entries, with those turned into rows that do not run whose job is paused or runs in another process.
+
+        A manual run is a person's wish, so that a pause does not hold it back.
+        """
+        if not any(entry.runs for entry in entries):
+            return entries
+        pauses = select(job_states.c.job, job_states.c.paused_by).where(job_states.c.paused_at.is_not(None))
+        paused = {row.job: f"paused by {row.paused_by}" for row in connection.execute(pauses)}
+        elsewhere = select(ticks.c.job, ticks.c.owner).where(
+            ticks.c.outcome.is_(None), ticks.c.owner.is_not(None), ticks.c.owner != self._owner
+        )
+        busy = {row.job: f"still running in {_words(row.owner)}" for row in connection.execute(elsewhere)}
+        if not paused and not busy:
+            return entries
+        return [_hold_back(entry, paused, busy) if entry.runs else entry for entry in entries]
 
     def _row(self, entry: TickEntry, now: datetime) -> dict[str, Any]:
         return {
@@ -184,20 +202,17 @@ def _report_values(report: RunReport) -> dict[str, Any]:
     }
 
 
-def _pausing(connection: Connection, entries: Sequence[TickEntry]) -> Sequence[TickEntry]:
-    """The entries, with those of paused jobs turned into `paused` rows; manual runs are a person's wish and stay."""
-    if not entries:
-        return entries
-    query = select(job_states.c.job, job_states.c.paused_by).where(job_states.c.paused_at.is_not(None))
-    paused: dict[str, str | None] = {row.job: row.paused_by for row in connection.execute(query)}
-    if not paused:
-        return entries
-    return [
-        TickEntry(entry.job, entry.due_at, TickState.PAUSED, entry.origin, f"paused by {paused[entry.job]}")
-        if entry.job in paused and entry.runs and entry.origin is not Origin.MANUAL
-        else entry
-        for entry in entries
-    ]
+def _hold_back(entry: TickEntry, paused: Mapping[str, str], busy: Mapping[str, str]) -> TickEntry:
+    if entry.job in paused and entry.origin is not Origin.MANUAL:
+        return replace(entry, state=TickState.PAUSED, reason=paused[entry.job])
+    if entry.job in busy:
+        return replace(entry, state=TickState.OVERLAPPED, reason=busy[entry.job])
+    return entry
+
+
+def _words(owner: str) -> str:
+    holder = Owner.parse(owner)
+    return f"process {holder.pid} on {holder.host}"
 
 
 def _interrupted(connection: Connection, job: str) -> Sequence[Claimed]:

@@ -99,7 +99,9 @@ class Ledger(Protocol):
     def commit(self, entries: Sequence[TickEntry], reports: Sequence[RunReport], now: datetime) -> list[Claimed]:
         """Write rows and ends of runs together; returns the claims that this process won.
 
-        An entry whose (job, due time) is taken is left out. A claim of a paused job becomes a `paused` row.
+        An entry whose (job, due time) is taken is left out. A claim of a paused job becomes a `paused` row, that of a
+        job which runs in another process at this moment an `overlapped` one, whatever its policy: two processes
+        cannot queue for each other.
         """
         ...
 

@@ -194,6 +194,18 @@ def test_a_paused_job_gets_rows_but_no_runs_and_manual_runs_pass(store: Store, c
     assert ticks.commit([_entry(clock.now())], [], clock.now())
 
 
+def test_a_job_that_runs_in_another_process_is_overlapped_until_that_run_ends(store: Store, clock: ManualClock) -> None:
+    mine, theirs = TickRepository(store, ME), TickRepository(store, ELSEWHERE)
+    (won,) = theirs.commit([_entry(clock.now())], [], clock.now())
+    clock.advance(timedelta(minutes=1))
+    assert mine.commit([_entry(clock.now()), _entry(clock.now(), "another")], [], clock.now()) != []
+    (newest, _) = _rows(store)
+    assert (newest.state, newest.reason) == (TickState.OVERLAPPED, "still running in process 77 on other-host")
+    theirs.commit([], [_end(won.tick_id, clock.now())], clock.now())
+    clock.advance(timedelta(minutes=1))
+    assert [each.entry.job for each in mine.commit([_entry(clock.now())], [], clock.now())] == ["job"]
+
+
 def test_slots_used_up_by_a_wrong_clock_become_free(store: Store, clock: ManualClock) -> None:
     ticks = TickRepository(store, ME)
     ahead = [clock.now() + timedelta(minutes=index) for index in range(5)]
