@@ -15,6 +15,11 @@ from roundsman.errors import RoundsmanError
 from roundsman.journal import stream_is_journal
 
 
+_WIDTH_WITHOUT_TERMINAL = 160
+_NARROWEST = 80
+"""In a narrower terminal, lines that the terminal breaks are read more easily than columns of single letters."""
+
+
 class ReaderGoneError(Exception):
     """Whoever read our output has seen enough, as in `roundsman ... | head`. Nothing went wrong."""
 
@@ -53,7 +58,8 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], title:
     from rich.table import Table
     from rich.text import Text
 
-    console = Console(width=None if sys.stdout.isatty() else 160)
+    columns_wide = shutil.get_terminal_size().columns if sys.stdout.isatty() else _WIDTH_WITHOUT_TERMINAL
+    console = Console(width=max(columns_wide, _NARROWEST))
     table = Table(title=title, box=None, header_style="bold", title_justify="left", pad_edge=False)
     for column in columns:
         table.add_column(column, overflow="fold")

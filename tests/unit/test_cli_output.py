@@ -55,6 +55,15 @@ def test_a_locale_without_our_letters_gets_marks_in_text_and_escapes_in_json(mon
     ]  # fmt: skip
 
 
+def test_a_very_narrow_terminal_still_shows_whole_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal = io.StringIO()
+    monkeypatch.setattr(terminal, "isatty", lambda: True)
+    monkeypatch.setattr(sys, "stdout", terminal)
+    monkeypatch.setenv("COLUMNS", "20")
+    print_table(["VERDICT", "WAITED", "CUSTOMER", "CONVERSATION"], [["late", "20.0 min", "Mai", "1083412906251_7001"]])
+    assert "1083412906251_7001" in terminal.getvalue()
+
+
 def test_json_survives_half_a_surrogate_pair(capsys: Capture) -> None:
     print_json({"file": "x\udce4.json"})
     assert json.loads(capsys.readouterr().out) == {"file": "x\udce4.json"}
