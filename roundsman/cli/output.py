@@ -5,6 +5,7 @@ rich is imported only when a table is drawn: it costs 60 ms, and `--json` or the
 
 import json
 import os
+import shutil
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
@@ -13,7 +14,6 @@ from typing import Any
 from roundsman.clock import iso
 from roundsman.errors import RoundsmanError
 from roundsman.journal import stream_is_journal
-
 
 _WIDTH_WITHOUT_TERMINAL = 160
 _NARROWEST = 80
