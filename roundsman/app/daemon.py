@@ -13,6 +13,7 @@ from roundsman.app.settings import read_settings, working_folder
 from roundsman.clock import iso
 from roundsman.errors import RoundsmanError
 from roundsman.lifecycle import Lifecycle, Service, SignalInbox
+from roundsman.repositories.alerts import AlertRepository
 from roundsman.systemd import Notifier
 
 log = logging.getLogger(__name__)
@@ -43,6 +44,7 @@ class Daemon:
         )
         with SignalInbox() as signals:
             self._assign(at_start=True)
+            self._tell_of_open_alerts()
             return lifecycle.run(signals)
 
     def reload(self) -> None:
@@ -66,6 +68,13 @@ class Daemon:
         registry = self._app.registry
         self._app.ticks.retire([facts.name for facts in registry.jobs if not facts.enabled])
         self._scheduling.assign(self._app.works(), at_start=at_start)
+
+    def _tell_of_open_alerts(self) -> None:
+        """After a restart the monitor is silent about what was told before; nobody should take that for all well."""
+        with self._app.store.read() as connection:
+            count = AlertRepository().count_open(connection)
+        if count:
+            log.info("%d alerts of before are still open; `roundsman alerts list` shows them", count)
 
     # --- what the lifecycle asks ---
 
