@@ -3,7 +3,6 @@
 import contextlib
 import queue
 import threading
-import time
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -48,21 +47,28 @@ class Inbox:
 
     def __init__(self) -> None:
         self._queue: queue.SimpleQueue[Item] = queue.SimpleQueue()
+        self._hurry = threading.Event()
 
     def put(self, item: Item) -> None:
         self._queue.put(item)
+        if not isinstance(item, Ended):
+            self._hurry.set()
 
     def take(self, wait_s: float | None) -> list[Item]:
         """What came in, waiting at most so long for the first (None: until there is one).
 
-        Ends of runs are in no hurry: they gather for a moment, so that many of them cost one commit and do not
-        compete with runs that are just beginning.
+        Ends of runs are in no hurry: they gather for a moment, so that many of them cost one commit. Meanwhile the
+        thread sleeps, for to wake at each of them would hold up runs that are just beginning.
         """
-        items: list[Item] = []
+        try:
+            first = self._queue.get(timeout=wait_s)
+        except queue.Empty:
+            return []
+        if isinstance(first, Ended) and wait_s != 0.0:
+            self._hurry.wait(GATHER_ENDS_FOR.total_seconds())
+        self._hurry.clear()  # before the queue is emptied: what comes later sets it again
+        items = [first]
         with contextlib.suppress(queue.Empty):
-            items.append(self._queue.get(timeout=wait_s))
-            until = time.monotonic() + GATHER_ENDS_FOR.total_seconds()
             while True:
-                in_no_hurry = wait_s != 0.0 and all(isinstance(item, Ended) for item in items)
-                items.append(self._queue.get(timeout=max(until - time.monotonic(), 0.0) if in_no_hurry else 0.0))
+                items.append(self._queue.get_nowait())
         return items

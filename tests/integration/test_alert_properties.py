@@ -152,4 +152,11 @@ def test_whatever_happens_nothing_is_lost_or_doubled(
             else:
                 assert (firing, resolved) in [("sent", "sent"), ("cancelled", None), ("cancelled", "cancelled")]
     heard = sum(service.heard.total() for service in world.services.values())
-    assert told.total() <= heard <= told.total() + world.kills
+    # A kill in flight may cost a repeat. It may also leave a row that says "sent" of a message that never left, when
+    # the alert ended meanwhile: better the end of something unheard than an alarm without an end.
+    assert told.total() - world.kills <= heard <= told.total() + world.kills
+    with sqlite_store.read() as connection:
+        still_open = {alert.fingerprint for alert in AlertRepository().all_open(connection)}
+    for service in world.services.values():
+        for fingerprint in {name for name, event in service.heard if event == "firing"} - still_open:
+            assert service.heard[fingerprint, "resolved"] > 0, "somebody was alarmed and never heard the end"
