@@ -1,6 +1,5 @@
 """The daemon: the app's parts as services under one lifecycle."""
 
-import gc
 import logging
 import os
 from collections.abc import Sequence
@@ -46,9 +45,6 @@ class Daemon:
         with SignalInbox() as signals:
             self._assign(at_start=True)
             self._tell_of_open_alerts()
-            # What has been imported stays for good. Without this the collector walks through all of it again and
-            # again, and each time every run that is due waits 30 ms for it.
-            gc.freeze()
             return lifecycle.run(signals)
 
     def reload(self) -> None:

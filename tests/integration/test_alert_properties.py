@@ -156,7 +156,8 @@ def test_whatever_happens_nothing_is_lost_or_doubled(
     # the alert ended meanwhile: better the end of something unheard than an alarm without an end.
     assert told.total() - world.kills <= heard <= told.total() + world.kills
     with sqlite_store.read() as connection:
-        still_open = {alert.fingerprint for alert in AlertRepository().all_open(connection)}
+        unended = {alert.fingerprint for alert in AlertRepository().all_open(connection)}
     for service in world.services.values():
-        for fingerprint in {name for name, event in service.heard if event == "firing"} - still_open:
+        alarmed = {name for name, event in service.heard if event == "firing"}
+        for fingerprint in alarmed - unended:
             assert service.heard[fingerprint, "resolved"] > 0, "somebody was alarmed and never heard the end"
