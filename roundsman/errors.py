@@ -40,3 +40,7 @@ class StoreSchemaError(StoreError):
     """The store was written by another version. Restarting does not help, so the unit must not try."""
 
     exit_code = EXIT_CONFIGURATION
+
+
+class QueueError(RoundsmanError):
+    """The queue cannot serve: unreachable, out of memory, not allowed."""

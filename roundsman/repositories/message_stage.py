@@ -26,9 +26,10 @@ from sqlalchemy import (
 )
 from sqlalchemy.schema import CreateTable, DropTable
 
+from roundsman.repositories.columns import UtcTime
 from roundsman.repositories.conversations import MessageRecord
 from roundsman.repositories.engine import upserting
-from roundsman.repositories.tables import UtcTime, messages
+from roundsman.repositories.tables import messages
 from roundsman.repositories.versions import Changes, chunks
 
 ROWS_AT_ONCE = 5_000

@@ -1,124 +1,27 @@
-"""Every table of the store, in one place; the migrations under `migrations/versions` lead to exactly this.
+"""Every table of the store; the migrations under `migrations/versions` lead to exactly this.
 
-Times are aware UTC in Python. PostgreSQL keeps them as `timestamptz`; SQLite, which has no such type, as text of
-fixed width, so that text order is time order and an administrator with a plain `sqlite3` shell can read them.
+Those of queues and runs lie in files of their own and are imported here, so that `metadata` knows them all.
 
 Rows that are claimed carry the `owner` (see `roundsman.owner`), and each change of a status is a guarded
 update: one row changed means it is mine.
 """
 
-from collections.abc import Callable
-from datetime import UTC, datetime
-from typing import Any
+from sqlalchemy import BigInteger, Boolean, Column, ForeignKey, Index, Integer, Table, Text, UniqueConstraint, text
 
-from sqlalchemy import (
-    JSON,
-    BigInteger,
-    Boolean,
-    Column,
-    Connection,
-    DateTime,
-    Dialect,
-    ForeignKey,
-    Identity,
-    Index,
-    Integer,
-    MetaData,
-    Table,
-    Text,
-    TypeDecorator,
-    UniqueConstraint,
-    event,
-    text,
-)
+from roundsman.repositories import queue_tables, run_tables
+from roundsman.repositories.columns import BigId, Json, UtcTime, metadata, numbered, partial
 
-metadata = MetaData(
-    naming_convention={
-        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
-        "pk": "pk_%(table_name)s",
-    }
-)
-
-
-class UtcTime(TypeDecorator[datetime]):
-    """An aware UTC time. A naive one is refused: it would be a bug that shows months later."""
-
-    impl = DateTime
-    cache_ok = True
-
-    def load_dialect_impl(self, dialect: Dialect) -> Any:
-        return dialect.type_descriptor(DateTime(timezone=dialect.name == "postgresql"))
-
-    # The processors are overridden as a whole, past SQLAlchemy's own for SQLite: a ledger that writes a hundred ticks
-    # at once spent most of its time in them.
-
-    def bind_processor(self, dialect: Dialect) -> Callable[[Any], Any]:
-        return _aware if dialect.name == "postgresql" else _to_text
-
-    def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[Any], Any]:
-        return _to_utc if dialect.name == "postgresql" else _from_text
-
-
-def _aware(value: datetime | None) -> datetime | None:
-    if value is None:
-        return None
-    if value.tzinfo is None:
-        raise ValueError(f"a naive time reached the store: {value!r}")
-    return value.astimezone(UTC)
-
-
-def _to_utc(value: datetime | None) -> datetime | None:
-    return None if value is None else value.astimezone(UTC)
-
-
-def _to_text(value: datetime | None) -> str | None:
-    aware = _aware(value)
-    return None if aware is None else aware.isoformat(sep=" ", timespec="microseconds")[:26]  # without "+00:00"
-
-
-def _from_text(value: str | None) -> datetime | None:
-    return None if value is None else datetime.fromisoformat(value).replace(tzinfo=UTC)
-
-
-Json = JSON(none_as_null=True)
-BigId = BigInteger().with_variant(Integer(), "sqlite")
-"""SQLite numbers rows by itself only in a column declared INTEGER."""
-
-
-def _id() -> Column[int]:
-    return Column("id", BigId, Identity(), primary_key=True)
-
-
-def _partial(name: str, *columns: str, where: str, unique: bool = False) -> Index:
-    return Index(name, *columns, unique=unique, sqlite_where=text(where), info={"where": where})
-
-
-def name_conditions_to_postgresql() -> None:
-    """Tell PostgreSQL the conditions of the partial indexes.
-
-    Not `postgresql_where` above: naming a dialect's option imports the dialect, 50 ms and 7 MiB which a daemon on
-    SQLite need not pay.
-    """
-    for table in metadata.tables.values():
-        for index in table.indexes:
-            if "where" in index.info:
-                index.dialect_options["postgresql"]["where"] = text(index.info["where"])
-
-
-@event.listens_for(metadata, "before_create")
-def _before_create(_metadata: MetaData, connection: Connection, **_: Any) -> None:
-    if connection.dialect.name == "postgresql":
-        name_conditions_to_postgresql()
-
+__all__ = [
+    "alerts", "channels", "conversations", "daemons", "job_states", "messages", "metadata", "notifications", "pages",
+    "queue_tables", "run_tables", "set_aside", "ticks",
+]  # fmt: skip
 
 # --- scheduling ---
 
 ticks = Table(
     "ticks",
     metadata,
-    _id(),
+    numbered(),
     Column("job", Text, nullable=False),
     Column("due_at", UtcTime, nullable=False),
     # 0, or the row's own id once the wall clock was set back past due_at: the slot (job, due_at) is then free again
@@ -138,7 +41,7 @@ ticks = Table(
     Column("error", Text),
     Column("traceback", Text),
     UniqueConstraint("job", "due_at", "superseded"),
-    _partial(
+    partial(
         "ix_ticks_running",
         "owner",
         where="outcome IS NULL AND owner IS NOT NULL",
@@ -173,7 +76,7 @@ daemons = Table(
 alerts = Table(
     "alerts",
     metadata,
-    _id(),
+    numbered(),
     Column("fingerprint", Text, nullable=False),  # kind and subject: what the alert is about
     Column("kind", Text, nullable=False),
     Column("severity", Text, nullable=False),
@@ -187,7 +90,7 @@ alerts = Table(
     Column("resolved_at", UtcTime),
     Column("resolution", Text),
     # One open alert per fingerprint: two daemons, or one that was killed and came back, cannot open it twice
-    _partial(
+    partial(
         "uq_alerts_open",
         "fingerprint",
         unique=True,
@@ -199,7 +102,7 @@ alerts = Table(
 notifications = Table(
     "notifications",
     metadata,
-    _id(),
+    numbered(),
     Column("alert_id", BigId, ForeignKey("alerts.id", ondelete="CASCADE"), nullable=False),
     Column("channel", Text, nullable=False),
     Column("event", Text, nullable=False),  # firing | resolved
@@ -213,7 +116,7 @@ notifications = Table(
     Column("receipt", Json),  # what the channel needs to edit the message later
     Column("error", Text),
     UniqueConstraint("alert_id", "channel", "event"),
-    _partial(
+    partial(
         "ix_notifications_open",
         "channel",
         "not_before",
@@ -255,17 +158,17 @@ conversations = Table(
     Column("waiting_since", UtcTime),
     Column("human_waiting_since", UtcTime),
     Column("recheck_at", UtcTime),  # a message set aside as "from the future" counts from this moment
-    _partial(
+    partial(
         "ix_conversations_waiting_since",
         "waiting_since",
         where="waiting_since IS NOT NULL",
     ),
-    _partial(
+    partial(
         "ix_conversations_human_waiting_since",
         "human_waiting_since",
         where="human_waiting_since IS NOT NULL",
     ),
-    _partial(
+    partial(
         "ix_conversations_recheck_at",
         "recheck_at",
         where="recheck_at IS NOT NULL",
@@ -294,7 +197,7 @@ messages = Table(
 set_aside = Table(
     "set_aside",
     metadata,
-    _id(),
+    numbered(),
     Column("collection", Text, nullable=False),
     Column("document_id", Text, nullable=False),  # its id, or its place in the file when it has none
     Column("field", Text, nullable=False),

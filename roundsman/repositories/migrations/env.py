@@ -5,25 +5,25 @@ from typing import Any, Literal
 from alembic import context
 from alembic.autogenerate.api import AutogenContext
 
-from roundsman.repositories import tables
+from roundsman.repositories import columns, tables
 from roundsman.repositories.schema import VERSION_TABLE
 
 
 def _own_type(kind: str, value: Any, autogen: AutogenContext) -> str | Literal[False]:
-    """Write the column types of `tables.py` by their names there."""
+    """Write the column types of `columns.py` by their names there."""
     if kind != "type":
         return False
     for name in ("Json", "BigId"):
-        if value is getattr(tables, name):
-            autogen.imports.add(f"from roundsman.repositories.tables import {name}")
+        if value is getattr(columns, name):
+            autogen.imports.add(f"from roundsman.repositories.columns import {name}")
             return name
-    if isinstance(value, tables.UtcTime):
-        autogen.imports.add("from roundsman.repositories.tables import UtcTime")
+    if isinstance(value, columns.UtcTime):
+        autogen.imports.add("from roundsman.repositories.columns import UtcTime")
         return "UtcTime()"
     return False
 
 
-tables.name_conditions_to_postgresql()  # so that a new migration states them for both databases
+columns.name_conditions_to_postgresql()  # so that a new migration states them for both databases
 context.configure(
     connection=context.config.attributes["connection"],
     target_metadata=tables.metadata,

@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-from roundsman.repositories.tables import BigId, Json, UtcTime
+from roundsman.repositories.columns import BigId, Json, UtcTime
 
 revision = "0001"
 down_revision = None

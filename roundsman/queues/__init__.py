@@ -1,0 +1,1 @@
+"""Queues: one port, an adapter for each place where messages can lie."""

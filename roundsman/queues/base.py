@@ -1,0 +1,97 @@
+"""The queue port: messages are received under a lease and stay until they are acked.
+
+Nothing is lost when a receiver dies: what it held comes back when its lease has run out, or at once when it is known
+to be dead (`release`). Whatever is done to a received message names its lease, so a receiver that was away too long
+changes nothing any more. One contract suite runs over every adapter (tests/contract/test_queues.py).
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Protocol
+
+from roundsman.message import DeadLetter, Depth, Draft, Entered, KindLimits, Message
+
+
+@dataclass(frozen=True)
+class QueueOptions:
+    """What every adapter is told."""
+
+    owner: str
+    """Who receives: the text of a `roundsman.owner.Owner`."""
+    limits: Mapping[str, KindLimits] = field(default_factory=dict)
+    """By kind; a kind without an entry has none."""
+    lease: timedelta = timedelta(seconds=30)
+    dedup_window: timedelta = timedelta(minutes=5)
+    """As long as SQS remembers a deduplication id (its developer guide, FIFO queues)."""
+    max_deliveries: int | None = None
+    """A message that comes back after so many deliveries is dead. None: its receiver decides."""
+
+
+class Queue(Protocol):
+    """Where messages wait. All methods may be called from any thread; they raise QueueError when it cannot serve."""
+
+    name: str
+    """Its place, safe to print: `local`, `redis 127.0.0.1:6379/0`, ..."""
+
+    def enqueue(self, drafts: Sequence[Draft]) -> list[Entered]:
+        """Put them all in; answers in the same order."""
+        ...
+
+    def dequeue(self, wanted: Mapping[str, int], most: int, wait: timedelta = timedelta(0)) -> list[Message]:
+        """Receive at most `wanted[kind]` of each kind and `most` in all, the most urgent first.
+
+        When nothing is there, waits at most `wait` for something to come, or until `wake`.
+        """
+        ...
+
+    def wake(self) -> None:
+        """Let a `dequeue` of this process that waits return."""
+        ...
+
+    def ack(self, messages: Sequence[Message]) -> list[Message]:
+        """They are done with. Returns those whose lease was lost meanwhile (as far as the queue can tell)."""
+        ...
+
+    def nack(self, messages: Sequence[Message], delay: timedelta = timedelta(0)) -> list[Message]:
+        """Put them back, due after `delay`, at their old place. Returns those whose lease was lost meanwhile."""
+        ...
+
+    def bury(self, messages: Sequence[Message], reason: str) -> list[Message]:
+        """Make dead letters of them. Returns those whose lease was lost meanwhile."""
+        ...
+
+    def extend(self, messages: Sequence[Message]) -> list[Message]:
+        """Begin their leases anew. Returns those whose lease was lost meanwhile."""
+        ...
+
+    def release(self, owners: Collection[str]) -> int:
+        """Free what these (dead) receivers hold, and what nobody holds any more. Returns how many."""
+        ...
+
+    def depth(self) -> Mapping[str, Depth]:
+        """How many there are, by kind."""
+        ...
+
+    def dead(self, kind: str | None = None, limit: int = 100) -> list[DeadLetter]:
+        """The dead letters, the newest first."""
+        ...
+
+    def replay(self, ids: Collection[str] | None = None, kind: str | None = None) -> int:
+        """Put dead letters back, due now and with their deliveries forgotten: these, those of a kind, or all.
+
+        Returns how many.
+        """
+        ...
+
+    def unknown(self, ids: Collection[str]) -> set[str]:
+        """Those of these messages that the queue surely does not hold (any more)."""
+        ...
+
+    def ping(self) -> None:
+        """One round trip."""
+        ...
+
+    def close(self) -> None:
+        """Let go of connections; a waiting `dequeue` returns."""
+        ...

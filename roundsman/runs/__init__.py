@@ -1,0 +1,1 @@
+"""Runs: durable instances of workflows, driven through their steps."""
