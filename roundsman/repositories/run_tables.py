@@ -1,6 +1,6 @@
 """The tables of runs: where each stands, what its steps did, what it said, and what the world is still to be told."""
 
-from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, Table, Text, UniqueConstraint, text
+from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, Table, Text, text
 
 from roundsman.repositories.columns import BigId, Json, UtcTime, metadata, numbered, partial
 
@@ -95,7 +95,6 @@ run_events = Table(
     numbered(),
     _run_id(),
     Column("sink", Text, nullable=False),  # whom it is for
-    Column("ordinal", Integer, nullable=False),  # per run and sink: they are delivered in this order
     Column("event", Text, nullable=False),  # run.started, run.completed, ...
     Column("payload", Json, nullable=False),
     Column("created_at", UtcTime, nullable=False),
@@ -104,6 +103,7 @@ run_events = Table(
     Column("owner", Text),
     Column("lease_until", UtcTime),
     Column("error", Text),
-    UniqueConstraint("run_id", "sink", "ordinal"),
+    # Those of one run are delivered in the order of their ids
+    Index("ix_run_events_run_id", "run_id", "sink", "id"),
     Index("ix_run_events_sink_not_before", "sink", "not_before"),
 )

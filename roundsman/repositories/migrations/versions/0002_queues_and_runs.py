@@ -160,7 +160,6 @@ def upgrade() -> None:
         sa.Column("id", BigId, sa.Identity(always=False), nullable=False),
         sa.Column("run_id", BigId, nullable=False),
         sa.Column("sink", sa.Text(), nullable=False),
-        sa.Column("ordinal", sa.Integer(), nullable=False),
         sa.Column("event", sa.Text(), nullable=False),
         sa.Column("payload", Json, nullable=False),
         sa.Column("created_at", UtcTime(), nullable=False),
@@ -171,9 +170,9 @@ def upgrade() -> None:
         sa.Column("error", sa.Text(), nullable=True),
         sa.ForeignKeyConstraint(["run_id"], ["runs.id"], name=op.f("fk_run_events_run_id"), ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_run_events")),
-        sa.UniqueConstraint("run_id", "sink", "ordinal", name=op.f("uq_run_events_run_id_sink_ordinal")),
     )
     with op.batch_alter_table("run_events", schema=None) as batch_op:
+        batch_op.create_index("ix_run_events_run_id", ["run_id", "sink", "id"], unique=False)
         batch_op.create_index("ix_run_events_sink_not_before", ["sink", "not_before"], unique=False)
 
     op.create_table(
