@@ -3,32 +3,14 @@
 Names of the five systems that Roundsman grew out of are kept, also of those that nothing reads yet.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from config import fields
-
-T = TypeVar("T")
-
-
-@dataclass(frozen=True)
-class Setting(Generic[T]):
-    """One name that can be set."""
-
-    name: str
-    read: Callable[[str], T]
-    """From text to value; ValueError holds the second half of a sentence."""
-    help: str
-    default: str | None = None
-    example: str | None = None
-    """For the settings without a default, or with one that depends on others."""
-    secret: bool = False
-    """Never shown; may also come from NAME_FILE or a systemd credential."""
-    needs_restart: bool = False
-    """A reload (SIGHUP) does not take it over."""
-
+from config.queue_catalogue import QUEUE_SETTINGS
+from config.setting import Setting
 
 APP_ENV: Setting[str] = Setting(
     "APP_ENV", fields.choice("development", "test", "staging", "production"),
@@ -128,6 +110,7 @@ TELEGRAM_API_URL: Setting[str] = Setting(
 SETTINGS: tuple[Setting[Any], ...] = (
     APP_ENV, STATE_DIR, TIME_ZONE, LOG_LEVEL, SHUTDOWN_SECONDS,
     DATABASE_URL, DB_HOST, DB_PORT, DB_NAME, DB_USER, DB_PASS, DB_POOL_SIZE, DB_SSL, DB_SSL_REJECT_UNAUTHORIZED,
+    *QUEUE_SETTINGS,
     CONVERSATION_CLOCK, CONVERSATION_THRESHOLD, CONVERSATION_COMMENTS,
     ALERT_CHANNELS, ALERT_LANGUAGE,
     SLACK_WEBHOOK_URL, SLACK_BOT_TOKEN, SLACK_CHANNEL, SLACK_API_URL,
@@ -140,15 +123,20 @@ JOB_FACTS = (
 )  # fmt: skip
 """JOB_<NAME>_<FACT> overrides a fact of a job class."""
 
+WORKFLOW_FACTS = ("CONCURRENCY", "TIMEOUT", "ATTEMPTS", "RATE")
+"""WORKFLOW_<NAME>_<FACT> overrides a fact of a workflow."""
+
+FACTS: Mapping[str, tuple[str, ...]] = MappingProxyType({"JOB_": JOB_FACTS, "WORKFLOW_": WORKFLOW_FACTS})
+"""The families of names of which every job or workflow has its own."""
+
 ENV_FILE = "ROUNDSMAN_ENV_FILE"
 """Names the settings file; only read from the process environment."""
 
 NODE_ENV = "NODE_ENV"
 
 LATER = (
-    "QUEUE_TYPE", "SQS_QUEUE_URL", "REDIS_URL", "MONGO_URL", "LLM_PROVIDER", "GEMINI_API_KEY", "GEMINI_MODEL",
-    "BEDROCK_MODEL_ID", "BEDROCK_REGION", "MCP_SERVER_URL", "MAX_RETRY", "CONFIDENCE_THRESHOLD", "WORKER_CONCURRENCY",
-    "WORKER_MEMORY_LIMIT", "WORKER_CPU_LIMIT", "WORKER_TIMEOUT", "MAX_CONCURRENT_WORKERS", "PORT",
+    "MONGO_URL", "LLM_PROVIDER", "GEMINI_API_KEY", "GEMINI_MODEL", "BEDROCK_MODEL_ID", "BEDROCK_REGION",
+    "MCP_SERVER_URL", "CONFIDENCE_THRESHOLD", "WORKER_MEMORY_LIMIT", "WORKER_CPU_LIMIT", "PORT",
 )  # fmt: skip
 """Known names that nothing reads yet: accepted with a note, as an older installation may set them."""
 
@@ -158,5 +146,7 @@ LATER_PREFIXES = ("SMTP_", "PANCAKE_", "AWS_")
 OWN_PREFIXES = ("ROUNDSMAN_", "CONVERSATION_", "ALERT_")
 """A name with such a beginning can only be meant for us, so an unknown one is a fault even in the environment."""
 
-SHARED_PREFIXES = ("SLACK_", "TELEGRAM_", "DB_", "JOB_")
+SHARED_PREFIXES = (
+    "SLACK_", "TELEGRAM_", "DB_", "JOB_", "WORKFLOW_", "QUEUE_", "REDIS_", "SQS_", "WORKER_", "MAX_",
+)  # fmt: skip
 """Other programs use such names too: an unknown one in the environment is worth a note, no more."""

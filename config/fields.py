@@ -56,12 +56,13 @@ def number(*, above: float, up_to: float, of: str) -> Callable[[str], float]:
     return read
 
 
-def whole_number(*, at_least: int, up_to: int) -> Callable[[str], int]:
-    """A whole number, both ends included."""
+def whole_number(*, at_least: int, up_to: int, of: str = "") -> Callable[[str], int]:
+    """A whole number, of something if that is not plain, both ends included."""
+    kind = f"whole number of {of}" if of else "whole number"
 
     def read(value: str) -> int:
         if not re.fullmatch(r"[0-9]{1,9}", value) or not at_least <= int(value) <= up_to:
-            raise ValueError(f"is not a whole number from {at_least} to {up_to}")
+            raise ValueError(f"is not a {kind} from {at_least} to {up_to}")
         return int(value)
 
     return read

@@ -6,9 +6,9 @@ from typing import Any
 from urllib.parse import SplitResult, quote, unquote, urlsplit
 
 from config import catalogue as c
-from config.catalogue import Setting
 from config.reading import Values, without_password
 from config.secret import Secret
+from config.setting import Setting
 from config.settings import AlertSettings, SlackSettings, StoreSettings, TelegramSettings
 
 

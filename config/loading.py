@@ -7,7 +7,8 @@ from types import MappingProxyType
 
 from config import catalogue as c
 from config.groups import alerts_of, slack_of, store_of, telegram_of
-from config.names import job_fact, judge_names
+from config.names import fact_in, judge_names
+from config.queue_groups import queue_of, runs_of
 from config.reading import Values
 from config.settings import ConversationSettings, InForce, Settings, SettingsError
 from config.sources import Given, gather, is_plain_text, printable
@@ -23,11 +24,11 @@ def load(environ: Mapping[str, str], directory: Path) -> Settings:
     values = Values(sources)
     name_faults, name_notes = judge_names(sources)
 
-    state_dir = _state_dir(values)
+    app_env, state_dir = _app_env(values), _state_dir(values)
     store = store_of(values, state_dir)
     slack, telegram = slack_of(values), telegram_of(values)
     settings = Settings(
-        app_env=_app_env(values),
+        app_env=app_env,
         state_dir=state_dir,
         time_zone=values.required(c.TIME_ZONE),
         log_level=values.required(c.LOG_LEVEL),
@@ -46,7 +47,10 @@ def load(environ: Mapping[str, str], directory: Path) -> Settings:
         ),
         slack=slack,
         telegram=telegram,
-        jobs=_jobs(values),
+        jobs=_facts(values, "JOB_"),
+        workflows=_facts(values, "WORKFLOW_", needs_restart=True),
+        queue=queue_of(values, app_env),
+        runs=runs_of(values),
         notes=tuple(name_notes + values.notes),
         in_force=_in_order(values.in_force),
     )
@@ -85,13 +89,13 @@ def _state_dir(values: Values) -> Path:
     return path
 
 
-def _jobs(values: Values) -> Mapping[str, Mapping[str, str]]:
+def _facts(values: Values, family: str, *, needs_restart: bool = False) -> Mapping[str, Mapping[str, str]]:
     found: dict[str, Given] = {}
     for given in (values.sources.file, values.sources.environment):  # the environment last: it wins
-        found.update({name: value for name, value in given.items() if job_fact(name)})
-    jobs: dict[str, dict[str, str]] = {}
+        found.update({name: value for name, value in given.items() if fact_in(name, family)})
+    owners: dict[str, dict[str, str]] = {}
     for name, value in sorted(found.items()):
-        fact = job_fact(name)
+        fact = fact_in(name, family)
         if fact is None:
             continue
         if not is_plain_text(value.text):
@@ -99,9 +103,9 @@ def _jobs(values: Values) -> Mapping[str, Mapping[str, str]]:
                 f"{value.label(name)}: the value holds a control character or is not UTF-8; write it anew."
             )
             continue
-        jobs.setdefault(fact[0], {})[fact[1]] = value.text
-        values.in_force.append(InForce(name, value.text, value.text, value.place))
-    return MappingProxyType({job: MappingProxyType(facts) for job, facts in jobs.items()})
+        owners.setdefault(fact[0], {})[fact[1]] = value.text
+        values.in_force.append(InForce(name, value.text, value.text, value.place, needs_restart))
+    return MappingProxyType({owner: MappingProxyType(facts) for owner, facts in owners.items()})
 
 
 def _in_order(items: list[InForce]) -> tuple[InForce, ...]:

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from config.catalogue import (
     ENV_FILE,
-    JOB_FACTS,
+    FACTS,
     LATER,
     LATER_PREFIXES,
     NODE_ENV,
@@ -21,15 +21,15 @@ _KNOWN = frozenset(
 )
 
 
-def job_fact(name: str) -> tuple[str, str] | None:
-    """`JOB_DAILY_REPORT_CATCH_UP` to `("daily_report", "catch_up")`; None if the name is not of this kind."""
-    if not name.startswith("JOB_"):
+def fact_in(name: str, family: str) -> tuple[str, str] | None:
+    """`JOB_DAILY_REPORT_CATCH_UP` to `("daily_report", "catch_up")`; None if the name is not of this family."""
+    if not name.startswith(family):
         return None
     # TIME_ZONE before any shorter fact that a later release may add with the same end
-    for fact in sorted(JOB_FACTS, key=len, reverse=True):
-        job = name.removeprefix("JOB_").removesuffix(f"_{fact}")
-        if name.endswith(f"_{fact}") and job and name != f"JOB_{fact}":
-            return job.lower(), fact.lower()
+    for fact in sorted(FACTS[family], key=len, reverse=True):
+        owner = name.removeprefix(family).removesuffix(f"_{fact}")
+        if name.endswith(f"_{fact}") and owner and name != f"{family}{fact}":
+            return owner.lower(), fact.lower()
     return None
 
 
@@ -40,22 +40,26 @@ def judge_names(sources: Sources) -> tuple[list[str], list[str]]:
     for name, given in sources.lines.items():
         if name == ENV_FILE:
             faults.append(f"{given.label(name)}: belongs into the environment of the process, not into the file.")
+        elif _is_known(name):
+            continue
         elif _is_later(name):
             notes.append(f"{given.label(name)} is set but nothing uses it yet.")
-        elif not _is_known(name):
+        else:
             faults.append(f"{given.label(printable(name))}: no such setting; {_advice(name)}")
     for name, given in sources.environment.items():
+        if _is_known(name):
+            continue
         if name in LATER or (_is_later(name) and not name.startswith("AWS_")):  # AWS_: set for many other tools
             notes.append(f"{given.label(name)} is set but nothing uses it yet.")
-        elif name.startswith(OWN_PREFIXES) and not _is_known(name):
+        elif name.startswith(OWN_PREFIXES):
             faults.append(f"{printable(name)}: no such setting; {_advice(name)}")
-        elif name.startswith(SHARED_PREFIXES) and not _is_known(name) and _nearest(name):
+        elif name.startswith(SHARED_PREFIXES) and _nearest(name):
             notes.append(f"{printable(name)} is no setting of ours and is ignored; {_advice(name)}")
     return faults, notes
 
 
 def _is_known(name: str) -> bool:
-    return name in _KNOWN or job_fact(name) is not None
+    return name in _KNOWN or any(fact_in(name, family) for family in FACTS)
 
 
 def _is_later(name: str) -> bool:
@@ -72,9 +76,11 @@ def _nearest(name: str) -> str | None:
     from difflib import get_close_matches
 
     candidates: Iterable[str] = _KNOWN
-    if name.startswith("JOB_"):
+    family = next((prefix for prefix in FACTS if name.startswith(prefix)), None)
+    if family:
         # Any part of the name may be the job's own, so its end alone is compared with the facts
-        parts = name.removeprefix("JOB_").split("_")
-        candidates = ["_".join(["JOB", *parts[:place], fact]) for place in range(1, len(parts)) for fact in JOB_FACTS]
+        parts = name.removeprefix(family).split("_")
+        owners = [family + "_".join(parts[:place]) for place in range(1, len(parts))]
+        candidates = [f"{owner}_{fact}" for owner in owners for fact in FACTS[family]]
     found = get_close_matches(name.upper(), candidates, n=1, cutoff=0.8)
     return found[0] if found else None

@@ -4,8 +4,8 @@ import re
 from typing import TypeVar
 from urllib.parse import urlsplit
 
-from config.catalogue import Setting
 from config.secret import Secret
+from config.setting import Setting
 from config.settings import InForce
 from config.sources import UNREADABLE, Given, Sources, is_plain_text, printable
 
@@ -58,6 +58,14 @@ class Values:
             raise LookupError(f"{setting.name} has no default")
         return setting.read(setting.default)
 
+    def leave_aside(self, setting: Setting[T]) -> Given | None:
+        """List a setting that nothing uses as things are. It is not judged: others may have set it, for others."""
+        given = self.sources.plain(setting.name)
+        text = given.text if given and is_plain_text(given.text) else None
+        hidden = text is not None and bool(_LOOKS_SECRET.search(text))
+        self._list(setting, text, given.place if given and text else "default", hidden=hidden)
+        return given
+
     def fault(self, setting: Setting[T], reason: str) -> None:
         """Note that a given value is wrong: `NAME (place): 'value' reason.`"""
         given = self.given(setting)
@@ -91,15 +99,15 @@ class Values:
             return None
         return given
 
-    def _list(self, setting: Setting[T], text: str | None, source: str) -> None:
-        secret = setting.secret and text is not None
+    def _list(self, setting: Setting[T], text: str | None, source: str, *, hidden: bool = False) -> None:
+        secret = (setting.secret or hidden) and text is not None
         shown = "***" if secret else text
         value = Secret(text) if secret and text is not None else text
         self.in_force.append(InForce(setting.name, value, shown, source, setting.needs_restart))
 
 
 def without_password(url: str) -> str:
-    """A database URL as it may be shown; `***` when in doubt."""
+    """The URL of a database or of Redis as it may be shown; `***` when in doubt."""
     try:
         parts = urlsplit(url)
         where = parts.hostname or ""

@@ -72,6 +72,54 @@ class TelegramSettings:
 
 
 @dataclass(frozen=True)
+class SqsSettings:
+    """A queue of Amazon SQS, and how to get at it."""
+
+    queue_url: str
+    dead_letter_url: str | None = None
+    """None: the queue's redrive policy names it."""
+    region: str | None = None
+    """None: the profile of AWS names it."""
+    endpoint_url: str | None = None
+    """None means Amazon's own."""
+    access_key_id: Secret | None = None
+    """None: the machine's role or its profile gives the key."""
+    secret_access_key: Secret | None = None
+    session_token: Secret | None = None
+
+    @property
+    def fifo(self) -> bool:
+        """Whether it is a FIFO queue."""
+        return self.queue_url.endswith(".fifo")
+
+
+@dataclass(frozen=True)
+class QueueSettings:
+    """Where runs wait."""
+
+    type: str = "local"
+    """`local` (the store), `redis` or `sqs`."""
+    name: str = "roundsman"
+    redis_url: Secret | None = None
+    """Set if the type is `redis`."""
+    sqs: SqsSettings | None = None
+    """Set if the type is `sqs`."""
+
+
+@dataclass(frozen=True)
+class RunSettings:
+    """How runs are executed."""
+
+    concurrency: int = 8
+    """Threads that execute steps."""
+    max_retry: int = 3
+    """Attempts of a step beyond the first."""
+    step_timeout: timedelta = timedelta(minutes=5)
+    kept_for: timedelta | None = timedelta(hours=24)
+    """How long finished runs are kept; None is for ever."""
+
+
+@dataclass(frozen=True)
 class InForce:
     """One setting as it counts now."""
 
@@ -102,6 +150,10 @@ class Settings:
     jobs: Mapping[str, Mapping[str, str]] = field(default_factory=lambda: MappingProxyType({}))
     """Job name to its overridden facts (`schedule`, `timeout`, ...), as written: the registry, which knows the jobs,
     judges them."""
+    workflows: Mapping[str, Mapping[str, str]] = field(default_factory=lambda: MappingProxyType({}))
+    """The same for workflows (`concurrency`, `timeout`, `attempts`, `rate`)."""
+    queue: QueueSettings = field(default_factory=QueueSettings)
+    runs: RunSettings = field(default_factory=RunSettings)
     notes: tuple[str, ...] = ()
     """What is no fault but should be said once."""
     in_force: tuple[InForce, ...] = field(default=(), repr=False)
@@ -117,6 +169,13 @@ class Settings:
             if text.startswith("sqlite:"):
                 continue
             yield text
-            password = urlsplit(text).password if "://" in text else None
+            password = _password(text)
             if password:
                 yield from (password, unquote(password))
+
+
+def _password(text: str) -> str | None:
+    try:
+        return urlsplit(text).password if "://" in text else None
+    except ValueError:  # one that nothing uses, and that was not judged
+        return None

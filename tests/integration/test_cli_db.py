@@ -108,14 +108,33 @@ def test_on_postgresql_upgrade_works_and_backup_names_pg_dump(
 
 def test_check_config_lists_what_is_in_force(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LOG_LEVEL", "debug")
-    monkeypatch.setenv("QUEUE_TYPE", "sqs")
+    monkeypatch.setenv("MONGO_URL", "mongodb://h/n")
     code, out, err = call("check-config")
     assert (code, err) == (EXIT_DONE, "")
     assert [line.split() for line in out.splitlines() if line.startswith("LOG_LEVEL")] == [
         ["LOG_LEVEL", "debug", "environment"]
     ]
-    assert "Note: QUEUE_TYPE is set but nothing uses it yet." in out
+    assert "Note: MONGO_URL is set but nothing uses it yet." in out
     assert out.endswith("The settings are in order.\n")
+
+
+def test_check_config_shows_the_queue_without_its_password(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("APP_ENV", "production")
+    monkeypatch.setenv("QUEUE_TYPE", "redis")
+    monkeypatch.setenv("REDIS_URL", f"redis://:{PASSWORD}@127.0.0.1:9/3")  # where nothing listens: it is only read
+    code, out, err = call("check-config")
+    assert (code, err) == (EXIT_DONE, "")
+    assert "redis://:***@127.0.0.1:9/3" in out
+    assert PASSWORD not in out
+
+
+def test_check_config_says_what_production_misses(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NODE_ENV", "production")
+    code, out, err = call("check-config")
+    assert (code, out) == (EXIT_CONFIGURATION, "")
+    assert err.startswith("roundsman: NODE_ENV: production means QUEUE_TYPE=sqs unless said otherwise, ")
+    assert "SQS_QUEUE_URL" in err
+    assert "QUEUE_TYPE=local" in err
 
 
 def test_check_config_prints_each_fault_as_a_sentence(call: Call, tmp_path: Path) -> None:

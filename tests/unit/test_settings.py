@@ -45,7 +45,6 @@ def test_with_nothing_set_it_runs_on_sqlite_with_console_alerts() -> None:
 @pytest.mark.parametrize(
     ("name", "value", "read"),
     [
-        ("APP_ENV", "production", lambda s: s.app_env == "production"),
         ("APP_ENV", "Staging", lambda s: s.app_env == "staging"),
         ("NODE_ENV", "test", lambda s: s.app_env == "test"),
         ("ROUNDSMAN_STATE_DIR", "/srv/x", lambda s: s.state_dir == Path("/srv/x")),
@@ -317,6 +316,6 @@ def test_names_of_others_are_none_of_our_business(name: str) -> None:
     assert settings({name: "x"}).notes == ()
 
 
-@pytest.mark.parametrize("name", ["QUEUE_TYPE", "GEMINI_API_KEY", "SMTP_HOST", "PANCAKE_TOKEN_FILE", "PORT"])
+@pytest.mark.parametrize("name", ["MONGO_URL", "GEMINI_API_KEY", "SMTP_HOST", "PANCAKE_TOKEN_FILE", "PORT"])
 def test_a_name_for_later_is_accepted_with_a_note(name: str) -> None:
     assert settings({name: "x"}).notes == (f"{name} is set but nothing uses it yet.",)

@@ -11,7 +11,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from config import Secret, Settings, SettingsError, differences, load
-from config.catalogue import JOB_FACTS, SETTINGS
+from config.catalogue import FACTS, SETTINGS
 
 WEBHOOK = "https://hooks.slack.com/services/T000/B000/secret"
 OTHER = "https://hooks.slack.com/services/T000/B000/hidden"
@@ -166,6 +166,10 @@ SECRETS = {
     "SLACK_WEBHOOK_URL": "https://hooks.slack.com/services/TOPSECRET",
     "TELEGRAM_BOT_TOKEN": "123456789:TOPSECRET_TOPSECRET_TOPSECRET_TOPSECRET",
     "TELEGRAM_CHAT_ID": "1",
+    "QUEUE_TYPE": "redis",
+    "REDIS_URL": "rediss://:TOPSECRET@h/0",
+    "AWS_SECRET_ACCESS_KEY": "TOPSECRET/TOPSECRET",
+    "AWS_ENDPOINT_URL": "https://u:TOPSECRET@h/",
 }
 
 
@@ -175,7 +179,7 @@ def test_no_text_of_the_settings_shows_a_secret(place: Path) -> None:
     texts = [repr(found), str(found), str(asdict(found.slack)), f"{found.store.url}", repr(found.in_force)]
     texts += [str(change) for change in differences(load({}, place), found)]
     assert "TOPSECRET" not in "".join(texts)
-    assert {"TOPSECRET", *SECRETS.values()} - {"1"} <= set(found.secrets())
+    assert {"TOPSECRET", *SECRETS.values()} - {"1", "redis"} <= set(found.secrets())
 
 
 @pytest.mark.parametrize("name", sorted(SECRETS))
@@ -242,12 +246,13 @@ def example_values() -> dict[str, str]:
 
 def test_the_example_file_holds_every_setting_with_its_default() -> None:
     expected = {setting.name: setting.default or setting.example for setting in SETTINGS}
-    found = {name: value for name, value in example_values().items() if not name.startswith("JOB_")}
+    found = {name: value for name, value in example_values().items() if not name.startswith(tuple(FACTS))}
     assert found == expected
 
 
-def test_the_example_file_names_every_fact_of_a_job() -> None:
-    assert set(JOB_FACTS) <= set(re.findall(r"[A-Z_]+", EXAMPLE.read_text()))
+@pytest.mark.parametrize("family", FACTS)
+def test_the_example_file_names_every_fact_of_a_job_and_of_a_workflow(family: str) -> None:
+    assert set(FACTS[family]) <= set(re.findall(r"[A-Z_]+", EXAMPLE.read_text()))
 
 
 def test_every_example_is_a_good_value() -> None:
@@ -272,7 +277,8 @@ def test_every_setting_is_explained_and_has_a_default_or_an_example() -> None:
 NAMES = st.sampled_from(
     [setting.name for setting in SETTINGS]
     + [f"{setting.name}_FILE" for setting in SETTINGS if setting.secret]
-    + ["ROUNDSMAN_ENV_FILE", "NODE_ENV", "STATE_DIRECTORY", "CREDENTIALS_DIRECTORY", "JOB_X_SCHEDULE", "JOB__TIMEOUT"]
+    + ["ROUNDSMAN_ENV_FILE", "NODE_ENV", "STATE_DIRECTORY", "CREDENTIALS_DIRECTORY"]
+    + ["JOB_X_SCHEDULE", "JOB__TIMEOUT", "WORKFLOW_X_RATE"]
 ) | st.text(min_size=1, max_size=20).map(lambda text: "ROUNDSMAN_" + text)
 PIECES = st.sampled_from(
     [
@@ -292,6 +298,10 @@ PIECES = st.sampled_from(
         "..",
         "x",
         "https://",
+        "redis://",
+        "unix://",
+        "db=",
+        "sqs",
         "é",
         "0",
         "1",
@@ -306,6 +316,9 @@ VALUES = st.lists(PIECES, max_size=8).map("".join) | st.text(max_size=30) | st.s
 @example({"ROUNDSMAN_ENV_FILE": "\0"})
 @example({"CREDENTIALS_DIRECTORY": "\0", "STATE_DIRECTORY": "\ud800"})
 @example({"DATABASE_URL_FILE": "x" * 5000})
+@example({"REDIS_URL": "redis://[x/", "AWS_SESSION_TOKEN": "\ud800"})
+@example({"QUEUE_TYPE": "redis", "REDIS_URL": "redis://[x/"})
+@example({"QUEUE_TYPE": "sqs", "SQS_QUEUE_URL": "https://[x/"})
 def test_any_environment_is_read_or_refused_in_sentences(environ: dict[str, str]) -> None:
     try:
         load(environ, Path("/nonexistent"))
