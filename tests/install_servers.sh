@@ -9,6 +9,7 @@ declare -A PACKAGE_OF=(
     [/usr/bin/dbus-daemon]=dbus
     [/usr/bin/unshare]=util-linux
     [/usr/bin/nsenter]=util-linux
+    [/usr/bin/dot]=graphviz
 )
 
 declare -A missing=()
@@ -22,7 +23,7 @@ fi
 ((${#missing[@]})) || exit 0
 
 skipped() {
-    echo "install_servers.sh: $1, so the tests that boot a systemd will be skipped (they need: ${!missing[*]})." >&2
+    echo "install_servers.sh: $1, so the tests that need ${!missing[*]} will be skipped." >&2
     exit 0
 }
 

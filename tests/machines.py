@@ -14,9 +14,7 @@ _TRANSITIONS = st.builds(
     Transition, st.sampled_from(STATES), st.sampled_from(EVENTS), st.sampled_from(STATES), st.sampled_from((HELD, None))
 )
 _FINALS = st.dictionaries(st.sampled_from(STATES), st.sampled_from(Final), max_size=3)
-
-declarations = st.tuples(st.sampled_from(STATES), st.lists(_TRANSITIONS, max_size=8), _FINALS)
-"""What could be handed to `Machine`, sound or not."""
+_ANY = st.tuples(st.sampled_from(STATES), st.lists(_TRANSITIONS, max_size=8), _FINALS)
 
 
 @st.composite
@@ -31,3 +29,17 @@ def machines(draw: st.DrawFn) -> Machine:
             group[:] = [guarded, *(other for other in group if other.guard is None)]
     finals = {states[-1]: draw(st.sampled_from(Final))}
     return Machine(states[0], [each for group in ways.values() for each in group], finals)
+
+
+@st.composite
+def _damaged(draw: st.DrawFn) -> tuple[str, list[Transition], dict[str, Final]]:
+    """One transition more, less or elsewhere than in a sound machine: it may be sound all the same."""
+    machine = draw(machines())
+    transitions = list(machine.transitions)
+    place = draw(st.integers(0, len(transitions) - 1))
+    transitions[place : place + draw(st.integers(0, 1))] = draw(st.lists(_TRANSITIONS, max_size=1))
+    return machine.initial, transitions, dict(machine.finals)
+
+
+declarations = st.one_of(_ANY, _damaged())
+"""What could be handed to `Machine`, sound or not."""
