@@ -41,12 +41,14 @@ class Queue(Protocol):
     def dequeue(self, wanted: Mapping[str, int], most: int, wait: timedelta = timedelta(0)) -> list[Message]:
         """Receive at most `wanted[kind]` of each kind and `most` in all, the most urgent first.
 
-        When nothing is there, waits at most `wait` for something to come, or until `wake`.
+        What nobody holds any more (its lease has run out) is freed first, and may be among them. When nothing can be
+        received, also for want of room or of tokens, waits at most `wait` (of real time) for something to come or to
+        become due, or until `wake`.
         """
         ...
 
     def wake(self) -> None:
-        """Let a `dequeue` of this process that waits return."""
+        """Let a `dequeue` of this queue object that waits return. When none waits, the next does not."""
         ...
 
     def ack(self, messages: Sequence[Message]) -> list[Message]:
@@ -54,7 +56,10 @@ class Queue(Protocol):
         ...
 
     def nack(self, messages: Sequence[Message], delay: timedelta = timedelta(0)) -> list[Message]:
-        """Put them back, due after `delay`, at their old place. Returns those whose lease was lost meanwhile."""
+        """Put them back, due after `delay`, at their old place: that of when they came in or were first due.
+
+        Returns those whose lease was lost meanwhile.
+        """
         ...
 
     def bury(self, messages: Sequence[Message], reason: str) -> list[Message]:
@@ -70,7 +75,7 @@ class Queue(Protocol):
         ...
 
     def depth(self) -> Mapping[str, Depth]:
-        """How many there are, by kind."""
+        """How many there are, by kind. A kind of which there is none may be missing."""
         ...
 
     def dead(self, kind: str | None = None, limit: int = 100) -> list[DeadLetter]:
@@ -78,14 +83,15 @@ class Queue(Protocol):
         ...
 
     def replay(self, ids: Collection[str] | None = None, kind: str | None = None) -> int:
-        """Put dead letters back, due now and with their deliveries forgotten: these, those of a kind, or all.
+        """Put dead letters back: all, or of them only these `ids`, only this `kind`.
 
-        Returns how many.
+        They keep their ids and facts, but are due now, take their place as if they came in now, and their deliveries
+        are forgotten. Returns how many.
         """
         ...
 
     def unknown(self, ids: Collection[str]) -> set[str]:
-        """Those of these messages that the queue surely does not hold (any more)."""
+        """Those of these messages that the queue surely does not hold (any more). It does hold its dead letters."""
         ...
 
     def ping(self) -> None:
@@ -95,3 +101,8 @@ class Queue(Protocol):
     def close(self) -> None:
         """Let go of connections; a waiting `dequeue` returns."""
         ...
+
+
+def worn_out(deliveries: int) -> str:
+    """The reason of a dead letter that came back as often as `max_deliveries` allows."""
+    return f"it was delivered {deliveries} times and never finished"
