@@ -10,6 +10,8 @@ PYTHON ?= $(shell for candidate in /usr/bin/python3 /usr/bin/python3.13 /usr/bin
 	"$$candidate" -c 'import ensurepip, sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo "$$candidate" && break; done)
 BIN := .venv/bin
 STAMP := .venv/.installed
+PEERS := .venv-peers
+NODE_PEERS := benchmarks/peers/node
 # A plain path entry instead of an import hook: 20 ms less at every start, and type checkers can follow it.
 EDITABLE := --config-settings editable_mode=compat
 # uv is quick but does not read pip's configuration (an index, certificates): where it fails, pip does the work.
@@ -20,7 +22,7 @@ endef
 
 .PHONY: help
 help: ## List the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 18
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
 
 .PHONY: install
 install: $(BIN)/roundsman ## Create .venv with the `roundsman` command
@@ -71,6 +73,26 @@ test-servers:
 bench: $(STAMP) ## Run the benchmarks and write benchmarks/results.json
 	$(BIN)/python -m benchmarks
 
+# ONLY=huey,dbos measures these and ours; SCALE=0.1 is a quick trial, which writes no results.
+ONLY =
+REPETITIONS = 3
+SCALE = 1
+.PHONY: bench-peers
+bench-peers: $(STAMP) $(PEERS)/.installed $(NODE_PEERS)/node_modules/.installed ## Measure ours and its peers side by side
+	@benchmarks/peers/install_redis.sh
+	$(BIN)/python -m benchmarks.peers --only '$(ONLY)' --repetitions $(REPETITIONS) --scale $(SCALE)
+
+$(PEERS)/.installed: benchmarks/peers/requirements.txt | $(BIN)/python
+	$(PYTHON) -m venv $(PEERS)
+	@$(BIN)/uv pip install --quiet --system-certs --python $(PEERS)/bin/python -r $< \
+		|| $(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check -r $<
+	@touch $@
+
+# Without node its peers are left out, and the others are measured all the same.
+$(NODE_PEERS)/node_modules/.installed: $(NODE_PEERS)/package-lock.json
+	@if npm ci --silent --prefix $(NODE_PEERS); then touch $@; \
+		else rm -rf $(NODE_PEERS)/node_modules; echo 'npm failed, so the peers on Node are left out' >&2; fi
+
 .PHONY: lock
 lock: | $(BIN)/python ## Write constraints.txt anew from pyproject.toml
 	$(BIN)/uv pip compile --quiet --no-header --no-annotate --no-emit-index-url --all-extras --upgrade pyproject.toml -o constraints.txt
@@ -78,4 +100,4 @@ lock: | $(BIN)/python ## Write constraints.txt anew from pyproject.toml
 
 .PHONY: clean
 clean: ## Remove .venv and caches; the data in var/ stays
-	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis build *.egg-info
+	rm -rf .venv $(PEERS) $(NODE_PEERS)/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis build *.egg-info
