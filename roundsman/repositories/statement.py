@@ -1,0 +1,97 @@
+"""A hand-written statement that both databases run, past SQLAlchemy's own handling of parameters and types.
+
+For batches that must cost microseconds a row, building and caching a statement object costs more than the database
+does. The text is written once, in the words of SQLite, with three words of our own:
+
+    :name                   a value; times are converted, lists become what the next two expect
+    AMONG :names            one of the values of a list
+    EACH :names             the texts of a list as rows, column `each.value`
+    FOR UPDATE SKIP LOCKED  left away on SQLite, where a write transaction is alone
+
+SQLite uses a partial index only when its condition stands literally in the statement, so conditions are never values.
+"""
+
+import json
+import re
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, CursorResult
+
+from roundsman.repositories.columns import UtcTime
+
+_TIME = UtcTime()
+
+
+class Statement:
+    """One statement. `run` raises what `Store` translates."""
+
+    def __init__(self, text: str) -> None:
+        self._sqlite = _in_words_of_sqlite(text)
+        self._postgresql = _in_words_of_postgresql(text)
+
+    def run(self, connection: Connection, **values: Any) -> list[Any]:
+        """Execute it once; the rows that come back hold the driver's values: see `read_time` and `read_json`."""
+        if connection.dialect.name == "sqlite":
+            return _rows(connection.exec_driver_sql(self._sqlite, _plain(connection, values)))
+        # A plan that PostgreSQL remembers for a prepared statement was made when the table was as small as it was
+        # then: made for an empty queue, it reads the whole table for each claim from a million. So none is remembered.
+        driver: Any = connection.connection.dbapi_connection
+        threshold, driver.prepare_threshold = driver.prepare_threshold, None
+        try:
+            return _rows(connection.exec_driver_sql(self._postgresql, _plain(connection, values)))
+        finally:
+            driver.prepare_threshold = threshold
+
+    def text(self, dialect: str) -> str:
+        """As the driver of that database is given it."""
+        return self._sqlite if dialect == "sqlite" else self._postgresql
+
+
+def _rows(result: CursorResult[Any]) -> list[Any]:
+    return list(result) if result.returns_rows else []
+
+
+def run_many(connection: Connection, statement: str, rows: Sequence[tuple[Any, ...]]) -> None:
+    """The driver's own `executemany`; the statement is in its words already."""
+    if rows:
+        connection.exec_driver_sql(statement, list(rows))
+
+
+def write_time(connection: Connection, moment: datetime | None) -> Any:
+    """As the driver takes it."""
+    return _TIME.bind_processor(connection.dialect)(moment)
+
+
+def read_time(connection: Connection, value: Any) -> datetime:
+    """What the driver gave of a time that is there, as aware UTC."""
+    moment: datetime = _TIME.result_processor(connection.dialect, None)(value)
+    return moment
+
+
+def read_json(value: Any) -> Any:
+    """What the driver gave of a JSON column: psycopg has parsed it, sqlite3 has not."""
+    return json.loads(value) if type(value) is str else value
+
+
+def _plain(connection: Connection, values: dict[str, Any]) -> dict[str, Any]:
+    sqlite = connection.dialect.name == "sqlite"
+    for name, value in values.items():
+        if isinstance(value, datetime):
+            values[name] = write_time(connection, value)
+        elif sqlite and isinstance(value, list):
+            values[name] = json.dumps(value)
+    return values
+
+
+def _in_words_of_sqlite(text: str) -> str:
+    text = re.sub(r"AMONG (:\w+)", r"IN (SELECT value FROM json_each(\1))", text)
+    text = re.sub(r"EACH (:\w+)", r"json_each(\1) AS each", text)
+    return re.sub(r"\s+FOR UPDATE SKIP LOCKED", "", text)
+
+
+def _in_words_of_postgresql(text: str) -> str:
+    text = re.sub(r"AMONG (:\w+)", r"= ANY(\1)", text)
+    text = re.sub(r"EACH (:\w+)", r"unnest(CAST(\1 AS text[])) AS each(value)", text)
+    return re.sub(r":(\w+)", r"%(\1)s", text)
