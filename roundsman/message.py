@@ -8,6 +8,7 @@ So a critical one (20) passes whatever is normal (5) and younger than a quarter 
 most so much longer than its turn, whatever keeps coming in. The place never changes, which lets an index keep it.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -36,6 +37,9 @@ _WORDS = {
     "high": Priority.HIGH,
     "critical": Priority.CRITICAL,
 }
+
+_RATE = re.compile(r"0*([1-9][0-9]{0,5}|1000000) ?/ ?(s|min|h|d)")
+_PER = {"s": timedelta(seconds=1), "min": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1)}
 
 
 def parse_priority(value: str | int) -> int:
@@ -137,6 +141,17 @@ class Rate:
 
     count: int
     per: timedelta
+
+
+def parse_rate(text: str) -> Rate:
+    """`30/min`, `5/s`, `100/h`, `1000/d`: so many in each second, minute, hour or day.
+
+    Raises ValueError with the second half of a sentence.
+    """
+    match = _RATE.fullmatch(text.strip().lower())
+    if match is None:
+        raise ValueError("is no rate; write for example 5/s, 30/min or 100/h, up to 1000000")
+    return Rate(int(match[1]), _PER[match[2]])
 
 
 @dataclass(frozen=True, slots=True)

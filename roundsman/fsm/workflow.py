@@ -34,7 +34,7 @@ from roundsman.fsm.machine import FAILED as FAILED  # the engine finds it beside
 from roundsman.fsm.machine import Machine
 from roundsman.message import Rate
 
-KEPT_FOR = timedelta(hours=24)
+FOR_EVER = timedelta.max
 
 _NOTHING: Mapping[str, Any] = {}
 
@@ -112,8 +112,8 @@ class Workflow(ABC):
     """Runs begun or continued, over all daemons."""
     backoff: ClassVar[timedelta] = timedelta(seconds=2)
     """Before the second attempt; doubles with each further one, up to five minutes."""
-    kept_for: ClassVar[timedelta | None] = KEPT_FOR
-    """A finished run is removed after so long; None keeps it."""
+    kept_for: ClassVar[timedelta | None] = None
+    """A finished run is removed after so long, or never (FOR_EVER); None means the daemon's own (RUN_TTL_HOURS)."""
 
     def check(self, data: Mapping[str, Any]) -> None:  # noqa: B027  to let every input pass is a choice, too
         """Judge the input of a run before anything is stored. Raises BadInputError naming the field."""

@@ -3,7 +3,6 @@
 Everything that can be wrong with a job is found here, at start and in `check-config`, as one sentence each.
 """
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -12,12 +11,11 @@ from typing import TypeVar
 from zoneinfo import ZoneInfo
 
 from roundsman.errors import ConfigurationError
+from roundsman.scheduling.facts import FactReader, by_name, of_nobody, positive_duration
 from roundsman.scheduling.job import CatchUp, Job, Overlap
 from roundsman.scheduling.trigger import Trigger, parse_duration, parse_trigger
 
-_NAME = re.compile(r"[a-z][a-z0-9_]*")
 _Choice = TypeVar("_Choice", bound=StrEnum)
-_T = TypeVar("_T")
 
 
 @dataclass(frozen=True)
@@ -66,89 +64,42 @@ def register(jobs: Sequence[type[Job]], overrides: Mapping[str, Mapping[str, str
     Raises ConfigurationError with one sentence for each fault.
     """
     faults: list[str] = []
-    seen: dict[str, type[Job]] = {}
+    named = by_name(jobs, faults)
     registered = []
-    for job in jobs:
-        name = getattr(job, "name", None)
-        if not isinstance(name, str) or not _NAME.fullmatch(name):
-            faults.append(f"{_where(job)}: name is {name!r}; give it lower-case letters, digits and underscores.")
-        elif name in seen:
-            faults.append(f"{_where(job)}: the name {name!r} is already taken by {_where(seen[name])}; rename one.")
-        else:
-            seen[name] = job
-            reader = _FactReader(job, overrides.get(name, {}), default_zone)
-            registered.append(reader.read())
-            faults.extend(reader.faults)
-    for unknown in sorted(set(overrides) - set(seen)):
-        settings = ", ".join(f"JOB_{unknown.upper()}_{fact.upper()}" for fact in sorted(overrides[unknown]))
-        faults.append(f"{settings}: there is no job {unknown!r}; the jobs are {', '.join(sorted(seen))}.")
+    for name, job in named.items():
+        reader = FactReader(job, "job", overrides.get(name, {}), _FACTS)
+        registered.append(_read(job, reader, default_zone))
+        faults.extend(reader.faults)
+    faults.extend(of_nobody("job", overrides, named))
     if faults:
         raise ConfigurationError(faults)
-    return Registry(tuple(facts for facts in registered if facts is not None))
+    return Registry(tuple(registered))
 
 
-class _FactReader:
-    """Reads the facts of one job, each from its setting or else from the class, collecting faults."""
-
-    def __init__(self, job: type[Job], settings: Mapping[str, str], default_zone: ZoneInfo) -> None:
-        self.faults: list[str] = []
-        self._job = job
-        self._settings = settings
-        self._default_zone = default_zone
-
-    def read(self) -> JobFacts | None:
-        job = self._job
-        unknown = sorted(set(self._settings) - _FACTS)
-        for fact in unknown:
-            self.faults.append(f"{self._label(fact)}: no such fact; choose from {', '.join(sorted(_FACTS))}.")
-        zone = self._zone()
-        trigger = self._fact("schedule", lambda text: parse_trigger(text, zone), None, getattr(job, "schedule", ""))
-        facts = JobFacts(
-            job=job,
-            name=job.name,
-            trigger=trigger or parse_trigger("every 1d", zone),
-            timeout=self._fact("timeout", _positive_duration, job.timeout),
-            overlap=self._fact("overlap", _chooser(Overlap), job.overlap),
-            catch_up=self._fact("catch_up", _chooser(CatchUp), job.catch_up),
-            jitter=self._fact("jitter", parse_duration, job.jitter),
-            run_at_start=self._fact("run_at_start", _on_or_off, job.run_at_start),
-            isolate=self._fact("isolate", _on_or_off, job.isolate),
-            memory_limit_mib=self._fact("memory_limit_mib", _mebibytes, job.memory_limit_mib),
-            enabled=self._fact("enabled", _on_or_off, True),
+def _read(job: type[Job], reader: FactReader, default_zone: ZoneInfo) -> JobFacts:
+    """Each fact from its setting or else from the class; not worth anything if the reader has found faults."""
+    zone = reader.read("time_zone", _zone, default_zone, job.time_zone)
+    schedule = getattr(job, "schedule", "")
+    trigger = reader.read("schedule", lambda text: parse_trigger(text, zone), None, schedule)
+    facts = JobFacts(
+        job=job,
+        name=job.name,
+        trigger=trigger or parse_trigger("every 1d", zone),
+        timeout=reader.read("timeout", positive_duration, job.timeout),
+        overlap=reader.read("overlap", _chooser(Overlap), job.overlap),
+        catch_up=reader.read("catch_up", _chooser(CatchUp), job.catch_up),
+        jitter=reader.read("jitter", parse_duration, job.jitter),
+        run_at_start=reader.read("run_at_start", _on_or_off, job.run_at_start),
+        isolate=reader.read("isolate", _on_or_off, job.isolate),
+        memory_limit_mib=reader.read("memory_limit_mib", _mebibytes, job.memory_limit_mib),
+        enabled=reader.read("enabled", _on_or_off, True),
+    )
+    if facts.memory_limit_mib is not None and not facts.isolate:
+        reader.faults.append(
+            f"{reader.label('memory_limit_mib')}: only an isolated job can be limited;"
+            f" set JOB_{job.name.upper()}_ISOLATE=on."
         )
-        if facts.memory_limit_mib is not None and not facts.isolate:
-            self.faults.append(
-                f"{self._label('memory_limit_mib')}: only an isolated job can be limited;"
-                f" set JOB_{job.name.upper()}_ISOLATE=on."
-            )
-        return None if self.faults else facts
-
-    def _zone(self) -> ZoneInfo:
-        name = self._settings.get("time_zone") or self._job.time_zone
-        if name is None:
-            return self._default_zone
-        zone = _zone_or_none(name)
-        if zone is None:
-            self.faults.append(
-                f"{self._label('time_zone')}: {name!r} is no time zone; write one such as Europe/Berlin."
-            )
-            return self._default_zone
-        return zone
-
-    def _fact(self, fact: str, read: Callable[[str], _T], default: _T, text: str | None = None) -> _T:
-        text = self._settings.get(fact, text)
-        if text is None:
-            return default
-        try:
-            return read(text)
-        except ValueError as error:
-            self.faults.append(f"{self._label(fact)}: {error}.")
-            return default
-
-    def _label(self, fact: str) -> str:
-        if fact in self._settings:
-            return f"JOB_{self._job.name.upper()}_{fact.upper()}"
-        return f"{_where(self._job)}: {fact}"
+    return facts
 
 
 _FACTS = frozenset(
@@ -157,22 +108,11 @@ _FACTS = frozenset(
 )
 
 
-def _where(job: type[Job]) -> str:
-    return f"{job.__module__}.{job.__qualname__}"
-
-
-def _zone_or_none(name: str) -> ZoneInfo | None:
+def _zone(name: str) -> ZoneInfo:
     try:
         return ZoneInfo(name)
     except (OSError, ValueError, KeyError):
-        return None
-
-
-def _positive_duration(text: str) -> timedelta:
-    duration = parse_duration(text)
-    if duration <= timedelta(0):
-        raise ValueError(f"{text!r} is not longer than nothing")
-    return duration
+        raise ValueError(f"{name!r} is no time zone; write one such as Europe/Berlin") from None
 
 
 def _chooser(choices: type[_Choice]) -> Callable[[str], _Choice]:
