@@ -90,6 +90,7 @@ class StopReason(StrEnum):
 
     TIMEOUT = "timeout"
     SHUTDOWN = "shutdown"
+    CANCELLED = "cancelled"
 
 
 class StoppedError(Exception):

@@ -1,0 +1,133 @@
+"""Many rows in one statement, for the tables through which every run passes: at both databases' own pace.
+
+SQLite is fastest when one prepared statement is executed row by row inside the process (`executemany`). On
+PostgreSQL each row would be a message to the server and back through its executor, so there the rows travel as one
+array per column and one statement joins them (`unnest`). Rows are plain tuples in the order of the named columns;
+Python objects are converted as the column's type does it everywhere else.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from sqlalchemy import BigInteger, Boolean, Column, Connection, Float, Integer, Table, Text
+from sqlalchemy.types import JSON, TypeEngine
+
+from roundsman.repositories.columns import UtcTime
+
+_Row = Sequence[Any]
+_Convert = Callable[[Any], Any]
+
+# The first that fits; a subclass stands before its base
+_ARRAYS: Sequence[tuple[type, str, str]] = (
+    (UtcTime, "timestamptz[]", ""),
+    (JSON, "text[]", "::json"),
+    (Boolean, "boolean[]", ""),
+    (BigInteger, "bigint[]", ""),
+    (Integer, "integer[]", ""),
+    (Float, "double precision[]", ""),
+    (Text, "text[]", ""),
+)
+
+
+class _Statement:
+    """Text for each database, made once, and the converters of its columns."""
+
+    def __init__(self, columns: Sequence[Column[Any]], sqlite: str, postgresql: str) -> None:
+        self._columns = columns
+        self._texts = {"sqlite": sqlite, "postgresql": postgresql}
+        self._converters: dict[str, list[tuple[int, _Convert]]] = {}
+
+    def execute(self, connection: Connection, rows: Sequence[_Row]) -> int:
+        """Execute for all rows; returns how many rows of the table were touched."""
+        if not rows:
+            return 0
+        name = connection.dialect.name
+        columns: list[Iterable[Any]] = list(zip(*rows, strict=True))
+        for place, convert in self._converters_for(connection):
+            columns[place] = _converted(columns[place], convert)
+        if name == "sqlite":
+            return connection.exec_driver_sql(self._texts[name], list(zip(*columns, strict=True))).rowcount
+        return connection.exec_driver_sql(self._texts[name], tuple(list(column) for column in columns)).rowcount
+
+    def _converters_for(self, connection: Connection) -> list[tuple[int, _Convert]]:
+        dialect = connection.dialect
+        found = self._converters.get(dialect.name)
+        if found is None:
+            found = self._converters[dialect.name] = [
+                (place, convert)
+                for place, column in enumerate(self._columns)
+                if (convert := column.type.dialect_impl(dialect).bind_processor(dialect)) is not None
+            ]
+        return found
+
+
+class InsertRows(_Statement):
+    """`rows` fill these columns of a new row each."""
+
+    def __init__(self, table: Table, columns: Sequence[str]) -> None:
+        chosen = [table.c[name] for name in columns]
+        names = ", ".join(columns)
+        super().__init__(
+            chosen,
+            f"INSERT INTO {table.name} ({names}) VALUES ({', '.join('?' * len(columns))})",  # noqa: S608  our own names
+            f"INSERT INTO {table.name} ({names})"  # noqa: S608
+            f" SELECT {', '.join(_taken('v', column) for column in chosen)} FROM {_unnest(chosen)}",
+        )
+
+
+class UpdateRows(_Statement):
+    """`rows` hold the keys of the row to change, then the new values; `fixed` is assigned to every one of them."""
+
+    def __init__(self, table: Table, keys: Sequence[str], values: Sequence[str], *, fixed: str = "") -> None:
+        key_columns = [table.c[name] for name in keys]
+        value_columns = [table.c[name] for name in values]
+        fixed = f", {fixed}" if fixed else ""
+        # SQLite numbers its placeholders: the keys come first in a row and last in the statement
+        numbered = {name: place for place, name in enumerate([*keys, *values], start=1)}
+        taken = ", ".join(f"{column.name} = {_taken('v', column)}" for column in value_columns)
+        super().__init__(
+            [*key_columns, *value_columns],
+            f"UPDATE {table.name} SET {', '.join(f'{name} = ?{numbered[name]}' for name in values)}{fixed}"  # noqa: S608
+            f" WHERE {' AND '.join(f'{name} = ?{numbered[name]}' for name in keys)}",
+            f"UPDATE {table.name} AS t SET {taken}{fixed} FROM {_unnest([*key_columns, *value_columns])}"  # noqa: S608
+            f" WHERE {' AND '.join(f't.{name} = v.{name}' for name in keys)}",
+        )
+
+
+def _converted(values: Iterable[Any], convert: _Convert) -> list[Any]:
+    """Equal neighbours are the rule (the time of the batch), so each is converted once."""
+    converted: list[Any] = []
+    last, answer = object(), None
+    for value in values:
+        if value is not last:
+            last, answer = value, convert(value)
+        converted.append(answer)
+    return converted
+
+
+def _unnest(columns: Sequence[Column[Any]]) -> str:
+    arrays = ", ".join(f"%s::{_array(column.type)[0]}" for column in columns)
+    return f"unnest({arrays}) AS v({', '.join(column.name for column in columns)})"
+
+
+def _taken(source: str, column: Column[Any]) -> str:
+    return f"{source}.{column.name}{_array(column.type)[1]}"
+
+
+def _array(kind: TypeEngine[Any]) -> tuple[str, str]:
+    for base, array, cast in _ARRAYS:
+        if isinstance(kind, base):
+            return array, cast
+    raise TypeError(f"no array type is known for {kind!r}")
+
+
+def among(dialect: str, column: str, parameter: str) -> str:
+    """A condition for text statements: the column is one of the numbers that `many` makes of them."""
+    if dialect == "sqlite":
+        return f"{column} IN (SELECT value FROM json_each(:{parameter}))"  # noqa: S608  our own names
+    return f"{column} = ANY(CAST(:{parameter} AS bigint[]))"
+
+
+def many(dialect: str, numbers: Iterable[int]) -> Any:
+    """Any number of numbers as one parameter, for `among`: the statement's text is the same for one and a thousand."""
+    return f"[{','.join(map(str, numbers))}]" if dialect == "sqlite" else list(numbers)

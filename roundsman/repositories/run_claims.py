@@ -1,0 +1,228 @@
+"""Who may work on a run: claims with a lease and a token, and the changes that only the holder of a claim can make.
+
+The token grows with each claim and with everything that takes a run away from its holder (a lease that ran out, a
+dead process, a cancellation). Each change names the token, so that a holder who was away too long changes nothing.
+`holding` tells which claims are still good; the changes after it, in the same transaction, must then all succeed.
+On SQLite nobody can come between, as the transaction holds the write lock. On PostgreSQL somebody can: then the
+change finds fewer rows than it names, `ClaimLostError` ends the transaction, and the caller begins it anew.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import cache
+from typing import Any
+
+from sqlalchemy import Connection, TextClause, bindparam, func, or_, select, text, update
+
+from roundsman.repositories.columns import UtcTime
+from roundsman.repositories.rows import UpdateRows, among, many
+from roundsman.repositories.run_tables import runs
+from roundsman.repositories.runs import UNFINISHED, RunStatus
+
+
+class ClaimLostError(Exception):
+    """A claim was lost between the look and the change: nothing of this transaction may be committed."""
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimedRun:
+    """What the holder needs to go on with a run."""
+
+    id: int
+    token: int
+    workflow: str
+    state: str
+    input: Mapping[str, Any]
+    data: Mapping[str, Any]
+    sequence: int
+    attempt: int
+    """Failed ones of the present step."""
+    crashes: int
+    progress: int
+    correlation_id: str
+    on_time: str | None
+    """It was waiting, its time has come, and this is the event to take."""
+    keep_s: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Why a run cannot be claimed now."""
+
+    status: RunStatus
+    not_before: datetime | None
+    lease_until: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Advance:
+    """The next state of a run that its holder goes on with."""
+
+    id: int
+    token: int
+    state: str
+    data: Mapping[str, Any]
+    sequence: int
+    progress: int
+
+
+@dataclass(frozen=True, slots=True)
+class Leave:
+    """How a run stands when its holder lets go of it."""
+
+    id: int
+    token: int
+    status: RunStatus
+    state: str
+    data: Mapping[str, Any]
+    sequence: int
+    attempt: int
+    crashes: int
+    progress: int
+    not_before: datetime | None = None
+    awaits: Sequence[str] | None = None
+    on_time: str | None = None
+    error: str | None = None
+    finished_at: datetime | None = None
+    expires_at: datetime | None = None
+
+
+_ADVANCE = UpdateRows(
+    runs, ("id", "token"), ("state", "data", "sequence", "progress"), fixed="attempt = 0, crashes = 0, on_time = NULL"
+)
+_LEAVE = UpdateRows(
+    runs,
+    ("id", "token"),
+    ("status", "state", "data", "sequence", "attempt", "crashes", "progress", "not_before", "awaits", "on_time",
+     "error", "finished_at", "expires_at"),
+    fixed="owner = NULL, lease_until = NULL, asked = NULL",
+)  # fmt: skip
+_PROGRESS = UpdateRows(runs, ("id", "token"), ("progress",))
+_CLAIMED = tuple(ClaimedRun.__dataclass_fields__)
+
+
+class RunClaims:
+    """Claims runs for one owner. Every method works in the caller's transaction."""
+
+    def __init__(self, owner: str, lease: timedelta) -> None:
+        self._owner = owner
+        self._lease = lease
+
+    def claim(self, connection: Connection, ids: Sequence[int], now: datetime) -> list[ClaimedRun]:
+        """Take those of these runs that are due and free."""
+        if not ids:
+            return []
+        given = {
+            "ids": many(connection.dialect.name, ids),
+            "owner": self._owner,
+            "now": now,
+            "until": now + self._lease,
+        }
+        found = connection.execute(_claim_statement(connection.dialect.name), given)
+        return [ClaimedRun(*row) for row in found]
+
+    def standings(self, connection: Connection, ids: Sequence[int]) -> dict[int, Standing]:
+        """How these runs stand; one that is gone has no entry."""
+        query = select(runs.c.id, runs.c.status, runs.c.not_before, runs.c.lease_until).where(runs.c.id.in_(ids))
+        return {
+            row.id: Standing(RunStatus(row.status), row.not_before, row.lease_until)
+            for row in connection.execute(query)
+        }
+
+    def holding(self, connection: Connection, tokens: Mapping[int, int]) -> dict[int, str | None]:
+        """Of these runs those that are still held under these tokens, with what their holder is asked to do."""
+        if not tokens:
+            return {}
+        query = _holding_statement(connection.dialect.name)
+        found = connection.execute(query, {"ids": many(connection.dialect.name, tokens)})
+        return {run_id: asked for run_id, token, asked in found if token == tokens[run_id]}
+
+    def advance(self, connection: Connection, advances: Sequence[Advance]) -> None:
+        """Commit a step of runs that go on. Raises ClaimLostError."""
+        rows = [(a.id, a.token, a.state, a.data, a.sequence, a.progress) for a in advances]
+        _all_of(_ADVANCE.execute(connection, rows), rows)
+
+    def leave(self, connection: Connection, leaves: Sequence[Leave]) -> None:
+        """Let go of runs. Raises ClaimLostError."""
+        rows = [
+            (x.id, x.token, x.status.value, x.state, x.data, x.sequence, x.attempt, x.crashes, x.progress,
+             x.not_before, x.awaits, x.on_time, x.error, x.finished_at, x.expires_at)
+            for x in leaves
+        ]  # fmt: skip
+        _all_of(_LEAVE.execute(connection, rows), rows)
+
+    def show_progress(self, connection: Connection, percents: Sequence[tuple[int, int, int]]) -> None:
+        """Store how far runs are: (run, token, percent). One that was lost is passed over."""
+        _PROGRESS.execute(connection, percents)
+
+    def renew(self, connection: Connection, tokens: Mapping[int, int], now: datetime) -> None:
+        """Begin the leases of these runs anew. Those that were lost stay lost."""
+        if not tokens:
+            return
+        statement = text(
+            "UPDATE runs SET lease_until = :until WHERE owner = :owner AND status = 'running' AND "  # noqa: S608
+            + among(connection.dialect.name, "id", "ids")
+        ).bindparams(bindparam("until", type_=UtcTime))
+        given = {"until": now + self._lease, "owner": self._owner, "ids": many(connection.dialect.name, tokens)}
+        connection.execute(statement, given)
+
+    def asked(self, connection: Connection) -> dict[int, str]:
+        """What the holder of runs is asked to do, by run. Costs nothing while nobody asks."""
+        query = text("SELECT id, asked FROM runs WHERE asked IS NOT NULL AND owner = :owner")
+        return {row.id: row.asked for row in connection.execute(query, {"owner": self._owner})}
+
+    def owners(self, connection: Connection) -> set[str]:
+        """Everybody who holds runs."""
+        query = select(runs.c.owner).distinct().where(UNFINISHED, runs.c.status == RunStatus.RUNNING.value)
+        return {owner for owner in connection.execute(query).scalars() if owner is not None}
+
+    def release(self, connection: Connection, owners: Collection[str], now: datetime) -> list[int]:
+        """Free the runs of these (dead) owners and those whose lease is over; each counts a crash. Returns them."""
+        freed = (
+            update(runs)
+            .where(
+                UNFINISHED,
+                runs.c.status == RunStatus.RUNNING.value,
+                or_(runs.c.owner.in_(list(owners)), runs.c.lease_until <= now),
+            )
+            .values(
+                status=RunStatus.QUEUED.value,
+                owner=None,
+                lease_until=None,
+                token=runs.c.token + 1,
+                crashes=runs.c.crashes + 1,
+            )
+            .returning(runs.c.id)
+        )
+        return sorted(connection.execute(freed).scalars())
+
+    def lease_ends(self, connection: Connection) -> datetime | None:
+        """When the first lease of a run ends."""
+        query = select(func.min(runs.c.lease_until)).where(UNFINISHED, runs.c.status == RunStatus.RUNNING.value)
+        found: datetime | None = connection.execute(query).scalar()
+        return found
+
+
+@cache
+def _claim_statement(dialect: str) -> Any:
+    # A waiting run is claimable by its time only: one without a time has no `not_before`
+    statement = text(
+        "UPDATE runs SET status = 'running', owner = :owner, lease_until = :until, token = token + 1,"  # noqa: S608
+        " started_at = COALESCE(started_at, :now), not_before = NULL, awaits = NULL, asked = NULL"
+        f" WHERE {among(dialect, 'id', 'ids')} AND ((status = 'queued' AND (not_before IS NULL OR not_before <= :now))"
+        " OR (status = 'waiting' AND not_before <= :now))"
+        f" RETURNING {', '.join(_CLAIMED)}"
+    )
+    times = [bindparam(name, type_=UtcTime) for name in ("until", "now")]
+    return statement.bindparams(*times).columns(*(runs.c[name] for name in _CLAIMED))
+
+
+@cache
+def _holding_statement(dialect: str) -> TextClause:
+    return text(f"SELECT id, token, asked FROM runs WHERE {among(dialect, 'id', 'ids')} AND status = 'running'")  # noqa: S608
+
+
+def _all_of(changed: int, rows: Sequence[Any]) -> None:
+    if changed != len(rows):
+        raise ClaimLostError

@@ -1,0 +1,149 @@
+"""Where runs are submitted and people decide about them; for the command line, jobs and whoever else has a store.
+
+Needs no engine and no daemon: what is decided here is in the store when the method returns, and whoever drives runs
+hears of it.
+"""
+
+import json
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from roundsman.clock import Clock
+from roundsman.errors import BadInputError, QueueError
+from roundsman.fsm.registry import WorkflowRegistry
+from roundsman.fsm.workflow import Workflow
+from roundsman.message import Draft, Priority
+from roundsman.repositories.engine import Store
+from roundsman.repositories.runs import NewRun, RunRepository
+from roundsman.runs.run_queue import RunQueue
+
+LARGEST_INPUT = 1024 * 1024
+"""Bytes of JSON: larger things belong into a file or an object store, and their place into the input."""
+
+DEDUP_WINDOW = timedelta(minutes=5)
+
+
+@dataclass(frozen=True)
+class Order:
+    """What somebody wants to be run."""
+
+    workflow: str
+    input: Mapping[str, Any]
+    priority: int = Priority.NORMAL
+    delay: timedelta = timedelta(0)
+    group: str | None = None
+    dedup: str | None = None
+    correlation_id: str | None = None
+    """None: one is made up."""
+
+
+@dataclass(frozen=True)
+class Submitted:
+    """What became of an order."""
+
+    run_id: int
+    duplicate: bool = False
+    """An earlier run with the same dedup key is meant, nothing was stored."""
+    unsent: str | None = None
+    """Why its message is not in the queue yet; it is sent as soon as the queue can be reached."""
+
+
+class RunDesk:
+    """Submits runs. `workflows` are built with their parts, to judge the input."""
+
+    def __init__(
+        self,
+        store: Store,
+        clock: Clock,
+        queue: RunQueue,
+        registry: WorkflowRegistry,
+        workflows: Mapping[str, Workflow],
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._queue = queue
+        self._registry = registry
+        self._workflows = workflows
+        self._runs = RunRepository()
+
+    def submit(self, order: Order) -> Submitted:
+        """Store a run and its message. Raises BadInputError (nothing is stored) and StoreError."""
+        return self.submit_all([order])[0]
+
+    def submit_all(self, orders: Sequence[Order]) -> list[Submitted]:
+        """Store all these runs, or none: BadInputError names the first order that is wrong. Raises StoreError."""
+        for order in orders:
+            self._judge(order)
+        now = self._clock.now()
+        answers: list[Submitted] = []
+        drafts: list[tuple[NewRun, Draft]] = []
+        with self._store.write() as connection:
+            numbers = iter(self._runs.numbers(connection, len(orders)))
+            seen: dict[tuple[str, str], int] = {}
+            for order in orders:
+                if order.dedup is not None:
+                    key = (order.workflow, order.dedup)
+                    earlier = seen.get(key) or self._runs.duplicate_of(connection, *key, now - DEDUP_WINDOW)
+                    if earlier is not None:
+                        answers.append(Submitted(earlier, duplicate=True))
+                        continue
+                run = self._new_run(order, next(numbers))
+                if order.dedup is not None:
+                    seen[order.workflow, order.dedup] = run.id
+                drafts.append((run, message_for(run.workflow, run.id, order.priority, order.group, order.delay)))
+                answers.append(Submitted(run.id))
+            sent = self._queue.enqueue(connection, [draft for _, draft in drafts], now)
+            self._runs.insert(connection, [run for run, _ in drafts], sent, now)
+        unsent = self._hand_over([run.id for run, _ in drafts], [draft for _, draft in drafts])
+        return answers if unsent is None else [Submitted(a.run_id, a.duplicate, unsent) for a in answers]
+
+    def _judge(self, order: Order) -> None:
+        self._registry.find(order.workflow)
+        if not isinstance(order.input, Mapping):
+            raise BadInputError('input: is no JSON object; write one in braces, such as {"note": "hello"}.')
+        try:
+            size = len(json.dumps(order.input, allow_nan=False))
+        except (TypeError, ValueError) as error:
+            raise BadInputError(f"input: cannot be stored as JSON ({error}).") from None
+        if size > LARGEST_INPUT:
+            raise BadInputError(
+                f"input: is {size} bytes long and {LARGEST_INPUT} are allowed; put what is large into a file and give its "
+                "place."
+            )
+        self._workflows[order.workflow].check(order.input)
+
+    def _new_run(self, order: Order, number: int) -> NewRun:
+        facts = self._registry[order.workflow]
+        return NewRun(
+            id=number,
+            workflow=order.workflow,
+            state=facts.machine.initial,
+            input=order.input,
+            priority=order.priority,
+            group_key=order.group,
+            dedup_key=order.dedup,
+            correlation_id=order.correlation_id or secrets.token_hex(8),
+            keep_s=None if facts.kept_for is None else int(facts.kept_for.total_seconds()),
+            not_before=self._clock.now() + order.delay if order.delay else None,
+        )
+
+    def _hand_over(self, run_ids: Sequence[int], drafts: Sequence[Draft]) -> str | None:
+        """Why the messages could not be sent, or None."""
+        if not drafts:
+            return None
+        try:
+            ids = self._queue.hand_over(drafts)
+        except QueueError as error:
+            return str(error)
+        if ids:
+            with self._store.write() as connection:
+                self._runs.sent(connection, dict(zip(run_ids, ids, strict=True)))
+        return None
+
+
+def message_for(workflow: str, run_id: int, priority: int, group: str | None, delay: timedelta) -> Draft:
+    """The message that brings a run to whoever drives it."""
+    return Draft(workflow, {"run": run_id}, priority, delay, group)

@@ -1,0 +1,172 @@
+"""What one transaction of the engine writes: the ends of steps, recorded calls, what was said, and new claims."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from sqlalchemy import Connection
+
+from roundsman.message import Message
+from roundsman.repositories.run_claims import ClaimedRun, RunClaims
+from roundsman.repositories.run_record import LogLine, RunRecord, Unit
+from roundsman.repositories.runs import RunStatus
+from roundsman.runs.decision import Ack, Bury, Circumstances, Decision, Nack, decide, put_back, refused, timer_came
+from roundsman.runs.held import CallMade, Held, StepEnded
+from roundsman.runs.run_queue import RunQueue, Settled
+
+
+@dataclass
+class Round:
+    """What has happened since the last commit. It is written as a whole, again and again until that succeeds."""
+
+    ended: list[StepEnded] = field(default_factory=list)
+    calls: list[CallMade] = field(default_factory=list)
+    timers: list[Held] = field(default_factory=list)
+    refusals: list[tuple[Held, str]] = field(default_factory=list)
+    put_back: list[Held] = field(default_factory=list)
+
+    def __bool__(self) -> bool:
+        return bool(self.ended or self.calls or self.timers or self.refusals or self.put_back)
+
+    def touched(self) -> list[Held]:
+        """Every run that something is written for."""
+        return [
+            *(each.held for each in self.ended),
+            *(each.held for each in self.calls),
+            *self.timers,
+            *(held for held, _ in self.refusals),
+            *self.put_back,
+        ]
+
+
+@dataclass
+class Written:
+    """What a transaction has done, to be followed in memory once it is committed."""
+
+    decisions: list[tuple[Held, Decision]] = field(default_factory=list)
+    lost: list[Held] = field(default_factory=list)
+    calls: list[CallMade] = field(default_factory=list)
+    refused_calls: list[CallMade] = field(default_factory=list)
+    lines: list[tuple[Held, int]] = field(default_factory=list)
+    """How many lines of each run were stored."""
+    claimed: list[tuple[ClaimedRun, Message, list[Unit]]] = field(default_factory=list)
+    received: int = 0
+    """Messages that came, claimable or not."""
+
+
+@dataclass(frozen=True)
+class Ledgers:
+    """Where a round is written."""
+
+    claims: RunClaims
+    record: RunRecord
+    queue: RunQueue
+    sinks: tuple[str, ...] = ()
+    """Who is told of the ends of runs."""
+
+
+def write(connection: Connection, round_: Round, to: Ledgers, now: datetime, *, halting: bool) -> Written:
+    """Write it all, and claim what the queue has for us. Raises ClaimLostError and StoreError; then nothing counts."""
+    written = Written()
+    touched = round_.touched()
+    holding = to.claims.holding(connection, {held.id: held.token for held in touched})
+    written.lost = [held for held in dict.fromkeys(touched) if held.id not in holding]
+    written.decisions = _decisions(round_, holding, now, halting=halting)
+    for call in round_.calls:
+        (written.calls if call.held.id in holding else written.refused_calls).append(call)
+    _write_decisions(connection, to, written, now)
+    _write_lines(connection, to.record, [held for held in dict.fromkeys(touched) if held.id in holding], written, now)
+    settled: list[Settled] = [
+        (held.message, decision.settlement) for held, decision in written.decisions if decision.settlement is not None
+    ]
+    # Somebody else has the run, or it is cancelled; whoever gets the message next will see
+    settled.extend((held.message, Nack()) for held in written.lost)
+    if settled:
+        to.queue.settle(connection, settled, now)
+    messages = to.queue.take(connection, now)
+    if messages:
+        _claim(connection, to, messages, written, now)
+    return written
+
+
+def _decisions(
+    round_: Round, holding: Mapping[int, str | None], now: datetime, *, halting: bool
+) -> list[tuple[Held, Decision]]:
+    usual = Circumstances(now, None, halting)
+
+    def here(held: Held) -> Circumstances:
+        asked = holding[held.id]
+        return usual if asked is None else Circumstances(now, asked, halting)
+
+    decisions = [(each.held, decide(each, here(each.held))) for each in round_.ended if each.held.id in holding]
+    decisions += [
+        (held, timer_came(held, held.run.on_time or "", here(held))) for held in round_.timers if held.id in holding
+    ]
+    decisions += [(held, refused(held, reason, here(held))) for held, reason in round_.refusals if held.id in holding]
+    decisions += [
+        (held, put_back(held, paused=holding[held.id] is not None)) for held in round_.put_back if held.id in holding
+    ]
+    return decisions
+
+
+def _write_decisions(connection: Connection, to: Ledgers, written: Written, now: datetime) -> None:
+    decisions = [decision for _, decision in written.decisions]
+    to.claims.advance(connection, [each.advance for each in decisions if each.advance is not None])
+    to.claims.leave(connection, [each.leave for each in decisions if each.leave is not None])
+    units = [each.unit for each in decisions if each.unit is not None]
+    to.record.add_units(connection, [*(call.unit for call in written.calls), *units])
+    if to.sinks:
+        events = [each.event for each in decisions if each.event is not None]
+        to.record.add_events(connection, to.sinks, events, now)
+
+
+def _write_lines(connection: Connection, record: RunRecord, held: list[Held], written: Written, now: datetime) -> None:
+    lines: list[LogLine] = []
+    for each in held:
+        if each.lines:
+            said = list(each.lines)
+            lines += said
+            written.lines.append((each, len(said)))
+    for each, decision in written.decisions:
+        if decision.trouble is not None:
+            step = each.prepared.steps[each.state].__name__ if each.state in each.prepared.steps else None
+            lines.append(LogLine(each.id, now, "error", step, decision.trouble))
+    record.add_lines(connection, lines)
+
+
+def _claim(connection: Connection, to: Ledgers, messages: list[Message], written: Written, now: datetime) -> None:
+    written.received = len(messages)
+    by_run: dict[int, Message] = {}
+    settled: list[Settled] = []
+    for message in messages:
+        run_id = message.body.get("run")
+        if not isinstance(run_id, int) or isinstance(run_id, bool):
+            settled.append((message, Bury("it names no run")))
+        elif run_id in by_run:
+            settled.append((message, Ack()))
+        else:
+            by_run[run_id] = message
+    claimed = to.claims.claim(connection, list(by_run), now)
+    again = {run.id: run.sequence for run in claimed if run.token > 1}
+    calls = to.record.calls_since(connection, again)
+    written.claimed = [(run, by_run.pop(run.id), calls.get(run.id, [])) for run in claimed]
+    if by_run:
+        settled += _not_claimable(connection, to.claims, by_run)
+    if settled:
+        to.queue.settle(connection, settled, now)
+
+
+def _not_claimable(connection: Connection, claims: RunClaims, by_run: Mapping[int, Message]) -> list[Settled]:
+    """What to do with messages of runs that nobody may begin now."""
+    standings = claims.standings(connection, list(by_run))
+    settled: list[Settled] = []
+    for run_id, message in by_run.items():
+        standing = standings.get(run_id)
+        if standing is not None and standing.status is RunStatus.RUNNING:
+            # Its holder may die yet, and this may be the only message by then
+            settled.append((message, Nack(standing.lease_until)))
+        elif standing is not None and standing.not_before is not None and standing.status is not RunStatus.PAUSED:
+            settled.append((message, Nack(standing.not_before)))
+        else:
+            settled.append((message, Ack()))
+    return settled

@@ -1,0 +1,157 @@
+"""The queue as runs use it: in the store itself, where a message changes together with its run, or somewhere else.
+
+In the store, one transaction commits a step and acks its message, takes the next messages and claims their runs: a
+run and its message can never disagree. Elsewhere the store goes first and the queue follows: what was left undone in
+between shows as a message for a run that is not due (and is acked or put back), or as a queued run without a message
+(and the reconciler sends one). So a kill between the two costs a little time and nothing else.
+"""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from datetime import datetime
+from typing import Protocol
+
+from sqlalchemy import Connection
+
+from roundsman.message import Draft, Message
+from roundsman.queues.bell import Bell, Listening
+from roundsman.repositories.queue import QueueRepository
+from roundsman.runs.decision import Ack, Bury, Nack, Settlement
+
+Settled = tuple[Message, Settlement]
+
+
+class RunQueue(Protocol):
+    """What the engine and the desk ask of a queue. Methods with a connection are called within a write transaction."""
+
+    name: str
+
+    def start(self, wake: Callable[[], None]) -> None:
+        """Begin to listen; `wake` is called from any thread when there may be something to do."""
+        ...
+
+    def stop(self) -> None:
+        """Listen no more; what is still to be told to the queue is told."""
+        ...
+
+    def ill(self) -> str | None:
+        """Why it makes no progress."""
+        ...
+
+    def want(self, wanted: Mapping[str, int], most: int) -> None:
+        """The engine has room for so much. Called before each look."""
+        ...
+
+    def take(self, connection: Connection, now: datetime) -> list[Message]:
+        """What came for the room that there is."""
+        ...
+
+    def settle(self, connection: Connection, settled: Sequence[Settled], now: datetime) -> None:
+        """What becomes of messages that were taken."""
+        ...
+
+    def committed(self) -> None:
+        """The transaction with `take` and `settle` was committed. Without this call nothing of it has happened."""
+        ...
+
+    def rolled_back(self) -> None:
+        """The transaction came to nothing."""
+        ...
+
+    def extend(self, connection: Connection, messages: Sequence[Message], now: datetime) -> None:
+        """Begin their leases anew."""
+        ...
+
+    def enqueue(self, connection: Connection, drafts: Sequence[Draft], now: datetime) -> list[str | None]:
+        """Messages for runs, within their transaction; their ids, or None for those that `hand_over` sends."""
+        ...
+
+    def hand_over(self, drafts: Sequence[Draft]) -> list[str]:
+        """After that commit: send those without an id, and return theirs; or just wake whoever waits. QueueError."""
+        ...
+
+    def next_due(self, connection: Connection, kinds: Collection[str]) -> datetime | None:
+        """When it is worth looking again although nobody wakes us; None if the queue sees to that itself."""
+        ...
+
+    def release(self, connection: Connection, owners: Collection[str], now: datetime) -> int:
+        """Free what dead processes hold. Returns how many messages."""
+        ...
+
+
+class StoreRunQueue:
+    """In the store."""
+
+    def __init__(self, repository: QueueRepository, bell: Bell) -> None:
+        self.name = "local"
+        self._repository = repository
+        self._bell = bell
+        self._listening: Listening | None = None
+        self._wanted: Mapping[str, int] = {}
+        self._most = 0
+        self._unblocked = False
+
+    def start(self, wake: Callable[[], None]) -> None:
+        self._listening = self._bell.listen(wake)
+
+    def stop(self) -> None:
+        if self._listening is not None:
+            self._listening.close()
+            self._listening = None
+
+    def ill(self) -> str | None:
+        return None
+
+    def want(self, wanted: Mapping[str, int], most: int) -> None:
+        self._wanted, self._most = wanted, most
+
+    def take(self, connection: Connection, now: datetime) -> list[Message]:
+        if self._most <= 0 or not self._wanted:
+            return []
+        return self._repository.claim(connection, self._wanted, self._most, now)
+
+    def settle(self, connection: Connection, settled: Sequence[Settled], now: datetime) -> None:
+        for kind, messages in grouped(settled).items():
+            match kind:
+                case Ack():
+                    self._repository.ack(connection, messages)
+                case Nack(not_before):
+                    self._repository.nack(connection, messages, not_before, now)
+                case Bury(reason):
+                    self._repository.bury(connection, messages, reason, now)
+        if self._repository.unblocks(message for message, _ in settled):
+            self._bell.in_transaction(connection)
+            self._unblocked = True
+
+    def committed(self) -> None:
+        if self._unblocked:
+            self._unblocked = False
+            self._bell.after_commit()
+
+    def rolled_back(self) -> None:
+        self._unblocked = False
+
+    def extend(self, connection: Connection, messages: Sequence[Message], now: datetime) -> None:
+        self._repository.extend(connection, messages, now)
+
+    def enqueue(self, connection: Connection, drafts: Sequence[Draft], now: datetime) -> list[str | None]:
+        entered = self._repository.enqueue(connection, drafts, now)
+        self._bell.in_transaction(connection)
+        return [each.id for each in entered]
+
+    def hand_over(self, drafts: Sequence[Draft]) -> list[str]:
+        self._bell.after_commit()
+        return []
+
+    def next_due(self, connection: Connection, kinds: Collection[str]) -> datetime | None:
+        return self._repository.next_due(connection, kinds)
+
+    def release(self, connection: Connection, owners: Collection[str], now: datetime) -> int:
+        return self._repository.release(connection, owners, now)
+
+
+def grouped(settled: Sequence[Settled]) -> dict[Settlement, list[Message]]:
+    """The messages by what becomes of them, so that each fate costs one statement."""
+    groups: dict[Settlement, list[Message]] = {}
+    for message, settlement in settled:
+        groups.setdefault(settlement, []).append(message)
+    return groups

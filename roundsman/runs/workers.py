@@ -1,0 +1,95 @@
+"""The threads that execute steps. They know nothing of the store: a step goes in, its end comes out.
+
+A thread cannot be killed. One whose step does not end when it is told to is given up: another takes its place, and
+whatever it says later is dropped.
+"""
+
+import contextlib
+import queue
+import threading
+from collections.abc import Callable
+
+from roundsman.clock import Clock
+from roundsman.fsm.context import RunContext
+from roundsman.runs.held import CallMade, Held, StepEnded
+from roundsman.runs.recorder import RunLog, StepRecorder
+
+_Deliver = Callable[[StepEnded | CallMade], None]
+
+
+class Workers:
+    """A fixed number of threads, fed by `begin`; `deliver` is called from them."""
+
+    def __init__(self, size: int, clock: Clock, deliver: _Deliver) -> None:
+        self.size = size
+        self._clock = clock
+        self._deliver = deliver
+        self._ready: queue.SimpleQueue[Held | None] = queue.SimpleQueue()
+        self._threads: list[threading.Thread] = []
+
+    def start(self) -> None:
+        for _ in range(self.size):
+            self._add()
+
+    def begin(self, held: Held) -> None:
+        """Execute the present step of this run as soon as a thread is free."""
+        self._ready.put(held)
+
+    def take_back(self) -> list[Held]:
+        """What no thread has begun yet."""
+        waiting = []
+        with contextlib.suppress(queue.Empty):
+            while True:
+                if (held := self._ready.get_nowait()) is not None:
+                    waiting.append(held)
+        return waiting
+
+    def replace(self) -> None:
+        """A thread was given up with its step."""
+        self._add()
+
+    def stop(self) -> None:
+        """The threads end when they are free."""
+        for _ in self._threads:
+            self._ready.put(None)
+
+    def alive(self) -> int:
+        """How many threads live, those given up included."""
+        self._threads = [thread for thread in self._threads if thread.is_alive()]
+        return len(self._threads)
+
+    def _add(self) -> None:
+        thread = threading.Thread(target=self._loop, name=f"step-{len(self._threads)}", daemon=True)
+        self._threads.append(thread)
+        thread.start()
+
+    def _loop(self) -> None:
+        while (held := self._ready.get()) is not None:
+            if held.given_up:
+                continue
+            self._deliver(execute(held, self._clock, self._deliver))
+            if self._was_replaced(held):
+                return
+
+    def _was_replaced(self, held: Held) -> bool:
+        """Whether the step took so long that another thread has taken this one's place."""
+        return held.given_up
+
+
+def execute(held: Held, clock: Clock, deliver: _Deliver) -> StepEnded:
+    """One attempt of the present step of a run, in the caller's thread. Raises nothing: its end tells."""
+    step = held.prepared.steps[held.state]
+    name = step.__name__
+    recorder = StepRecorder(held, clock, deliver)
+    context = RunContext(
+        held.run.id, held.run.workflow, held.state, held.run.input, held.data, held.attempt + 1,
+        held.run.correlation_id, clock, RunLog(held, name, clock), held.stop, recorder,
+    )  # fmt: skip
+    started_at = clock.now()
+    held.begun = clock.monotonic()
+    try:
+        result = step(context)
+        recorder.check_end()
+    except BaseException as error:  # noqa: BLE001  SystemExit in a step is the step's fault, not the daemon's end
+        return StepEnded(held, name, started_at, clock.now(), None, error, recorder.calls)
+    return StepEnded(held, name, started_at, clock.now(), result, None, recorder.calls)
