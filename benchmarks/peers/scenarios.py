@@ -13,6 +13,8 @@ PICKUP_PATIENCE_S = 30.0
 PAUSES_S = (0.05, 0.15)
 """Between two submissions to an idle worker: at random, so that a poller is asked at all moments of its interval."""
 IDLE_S = 40.0
+IDLE_SPREAD_S = 8.0
+"""Added at random: after 40 s Huey looks every 6 s, and must not always be asked at the same moment between two looks."""
 CRASH_JOBS = 50
 CRASH_JOB_S = 0.4
 CRASH_IN_FLIGHT = 10
@@ -66,10 +68,10 @@ def pickup_figures(taken_ms: Sequence[float]) -> Mapping[str, float]:
 
 
 def pickup_after_idle(stage: Stage, _samples: int) -> Mapping[str, float]:
-    """The same for one job after 40 s without any."""
+    """The same for one job after 40 to 48 s without any."""
     stage.start_worker()
     _pick_up(stage, 0)
-    stage.pause(IDLE_S)
+    stage.pause(IDLE_S + random.uniform(0.0, IDLE_SPREAD_S))
     with _one_asks:
         return {"ms": _pick_up(stage, 1)}
 

@@ -9,6 +9,7 @@ import importlib.util
 import os
 import pwd
 import shutil
+import signal
 import socket
 import subprocess
 import time
@@ -87,19 +88,22 @@ def postgres(folder: Path) -> Iterator[Postgres]:
         os.chown(folder, account["user"], account["group"])
     data, port = folder / "data", _free_port()
 
-    def run(program: str, *arguments: str) -> None:
+    def start(program: str, *arguments: str) -> "subprocess.Popen[bytes]":
         environment = {"PATH": os.defpath, "LC_ALL": "C"}  # PG* variables of the developer must not reach it
-        with (folder / "output").open("ab") as output:
-            subprocess.run([programs / program, *arguments], cwd=folder, env=environment, stdin=subprocess.DEVNULL,
-                           stdout=output, stderr=output, check=True, start_new_session=True, **account)  # fmt: skip
+        with (folder / "log").open("ab") as log:
+            return subprocess.Popen([programs / program, "-D", str(data), *arguments], cwd=folder, env=environment,
+                                    stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
+                                    **account)  # fmt: skip
 
-    run("initdb", "-D", str(data), "-U", USER, "--auth=trust", "--encoding=utf8", "--locale=C", "--no-sync")
-    options = f"-p {port} -h 127.0.0.1 -k {folder}"
+    initdb = start("initdb", "-U", USER, "--auth=trust", "--encoding=utf8", "--locale=C", "--no-sync")
+    if initdb.wait(SHUTDOWN_S) != 0:
+        raise ServerMissingError(f"initdb failed: {(folder / 'log').read_text()[-500:]}")
+    server = start("postgres", "-p", str(port), "-h", "127.0.0.1", "-k", str(folder))
     try:
-        run("pg_ctl", "-D", str(data), "-l", str(folder / "log"), "-w", "-o", options, "start")
-        yield Postgres(port)
+        yield _ready(port)
     finally:
-        run("pg_ctl", "-D", str(data), "-m", "immediate", "-w", "stop")  # nothing in it is needed again
+        server.send_signal(signal.SIGQUIT)  # at once: nothing in it is needed again
+        server.wait(SHUTDOWN_S)
 
 
 @contextmanager
@@ -149,6 +153,18 @@ def _account() -> dict[str, Any]:
         return {}
     nobody = pwd.getpwnam("nobody")
     return {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
+
+
+def _ready(port: int) -> Postgres:
+    """The server, as soon as it takes connections."""
+    deadline = time.monotonic() + PATIENCE_S
+    while True:
+        try:
+            return Postgres(port)
+        except psycopg.OperationalError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.05)
 
 
 def _free_port() -> int:
