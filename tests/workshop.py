@@ -179,7 +179,9 @@ class Workshop:
 
     def _file(self, block: Block) -> None:
         assert block.argument is not None
-        (self.folder / block.argument).write_text(block.body, encoding="utf-8")
+        path = self.folder / block.argument
+        path.parent.mkdir(parents=True, exist_ok=True)  # the tests are not in the copy
+        path.write_text(block.body, encoding="utf-8")
         self._lint(block)
 
     def _lint(self, block: Block) -> None:

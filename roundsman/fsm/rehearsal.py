@@ -3,7 +3,7 @@
     clock = ManualClock(datetime(2026, 3, 3, tzinfo=UTC))
     run = Rehearsal(Greeting(greetings), {"name": "Mai"}, clock)
     run.go()
-    assert (run.state, run.data) == ("greeted", {"text": "Good morning, Mai"})
+    assert (run.state, run.data) == ("done", {"text": "Good morning, Mai"})
 
 It takes each step as the engine does, with the same rules for failures; but an attempt after a failed one is made at
 once, and when the run waits, the test moves the clock and calls `go` again, or sends a `signal`.
