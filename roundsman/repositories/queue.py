@@ -16,7 +16,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row
 
-from roundsman.message import Draft, Entered, KindLimits, Message
+from roundsman.message import Draft, Entered, KindLimits, Message, worn_out
 from roundsman.repositories.queue_claim import Lease, take
 from roundsman.repositories.queue_entry import enter, forget_old_keys
 from roundsman.repositories.queue_groups import GROUP_LOCKS, lock, settle
@@ -30,9 +30,10 @@ AT_ONCE = 1_000
 
 # When the first delayed message is due and the first lease of these kinds ends: one entry of an index for each
 _DUE = Statement("""
-SELECT min(not_before) FROM queue_messages WHERE status = 'delayed'
+SELECT min(not_before), STEADY FROM queue_messages WHERE status = 'delayed'
 UNION ALL
-SELECT (SELECT min(lease_until) FROM queue_messages WHERE status = 'leased' AND kind = each.value) FROM EACH :kinds
+SELECT (SELECT min(lease_until) FROM queue_messages WHERE status = 'leased' AND kind = each.value), NULL
+FROM EACH :kinds
 """)
 
 _MAKE_READY = Statement("""
@@ -78,6 +79,10 @@ UPDATE queue_messages SET lease_until = :until WHERE id IN (SELECT id FROM free)
 _HELD = _under_lease("SELECT id, NULL FROM queue_messages WHERE MINE")
 
 
+_Held = tuple[int, Lease]
+"""The number of a message and the lease that its receiver had."""
+
+
 class QueueRepository(QueueStock):
     """What one receiver does to the queue. Every method works in the caller's transaction and may run in any thread."""
 
@@ -117,26 +122,22 @@ class QueueRepository(QueueStock):
 
     def ack(self, connection: Connection, messages: Sequence[Message]) -> list[Message]:
         """They are done with. Returns those whose lease was lost meanwhile."""
-        return self._change(connection, _DELETE, messages)
+        return _lost(messages, _change(connection, _DELETE, _held(messages)))
 
     def nack(
         self, connection: Connection, messages: Sequence[Message], not_before: datetime | None, now: datetime
     ) -> list[Message]:
         """Put them back at their old place, due then or now. Returns those whose lease was lost meanwhile."""
-        back = [message for message in messages if not self._is_spent(message.deliveries)]
-        spent = [message for message in messages if self._is_spent(message.deliveries)]
-        later = not_before is not None and not_before > now
-        lost = self._change(connection, _PUT_BACK, back, later=later, not_before=not_before if later else None)
-        return lost + self.bury(connection, spent, self._spent, now)
+        return _lost(messages, self._put_back(connection, _held(messages), not_before, now))
 
     def bury(self, connection: Connection, messages: Sequence[Message], reason: str, now: datetime) -> list[Message]:
         """Make dead letters of them. Returns those whose lease was lost meanwhile."""
-        return self._change(connection, _BURY, messages, now=now, reason=reason)
+        return _lost(messages, _change(connection, _BURY, _held(messages), now=now, reason=reason))
 
     def extend(self, connection: Connection, messages: Sequence[Message], now: datetime) -> list[Message]:
         """Begin their leases anew. Returns those whose lease was lost meanwhile."""
-        missed = self._change(connection, _EXTEND, messages, until=now + self._lease)
-        return self._change(connection, _HELD, missed) if missed else []
+        missed = _lost(messages, _change(connection, _EXTEND, _held(messages), until=now + self._lease))
+        return _lost(missed, _change(connection, _HELD, _held(missed)))
 
     def release(self, connection: Connection, owners: Collection[str], now: datetime) -> int:
         """Free what these (dead) receivers hold, and what nobody holds any more. Returns how many."""
@@ -174,7 +175,7 @@ class QueueRepository(QueueStock):
 
     def _due(self, connection: Connection, kinds: Collection[str]) -> list[datetime]:
         rows = _DUE.run(connection, kinds=list(kinds))
-        return [read_time(connection, moment) for (moment,) in rows if moment is not None]
+        return [read_time(connection, moment) for moment, _ in rows if moment is not None]
 
     def _advance(self, connection: Connection, kinds: Collection[str], now: datetime) -> None:
         """Make ready what has become due: one statement that reads a few entries of indexes, if nothing has."""
@@ -184,35 +185,38 @@ class QueueRepository(QueueStock):
         self._come_back(connection, _LAPSED.run(connection, owners=[], now=now, most=AT_ONCE), now)
 
     def _come_back(self, connection: Connection, rows: Sequence[Row[Any]], now: datetime) -> None:
-        """Put back those that their receivers have lost, or bury them."""
-        leases = [(row.id, Lease(row.owner, row.deliveries)) for row in rows]
-        back = [(number, lease) for number, lease in leases if not self._is_spent(lease.deliveries)]
-        spent = [(number, lease) for number, lease in leases if self._is_spent(lease.deliveries)]
-        _each_lease(connection, _PUT_BACK, back, later=False, not_before=None)
-        _each_lease(connection, _BURY, spent, now=now, reason=self._spent)
+        """What their receivers have lost."""
+        self._put_back(connection, [(row.id, Lease(row.owner, row.deliveries)) for row in rows], None, now)
 
-    # --- guarded changes ---
-
-    def _change(
-        self, connection: Connection, statement: Statement, messages: Sequence[Message], **values: Any
-    ) -> list[Message]:
-        """Change those that are still ours; returns the others."""
-        done = _each_lease(connection, statement, [(int(each.id), each.lease) for each in messages], **values)
-        if len(done) == len(messages):
-            return []
-        return [message for message in messages if int(message.id) not in done]
-
-    def _is_spent(self, deliveries: int) -> bool:
-        return self._max_deliveries is not None and deliveries >= self._max_deliveries
-
-    @property
-    def _spent(self) -> str:
-        return f"came back after {self._max_deliveries} deliveries"
+    def _put_back(
+        self, connection: Connection, held: Sequence[_Held], not_before: datetime | None, now: datetime
+    ) -> set[int]:
+        """Or bury them, if they were delivered too often; returns which were changed."""
+        if not_before is not None and not_before <= now:
+            not_before = None
+        limit = self._max_deliveries
+        back = [(number, lease) for number, lease in held if limit is None or lease.deliveries < limit]
+        changed = _change(connection, _PUT_BACK, back, later=not_before is not None, not_before=not_before)
+        if len(back) == len(held):
+            return changed
+        worn = [(number, lease) for number, lease in held if limit is not None and lease.deliveries >= limit]
+        for deliveries in {lease.deliveries for _, lease in worn}:
+            these = [each for each in worn if each[1].deliveries == deliveries]
+            changed |= _change(connection, _BURY, these, now=now, reason=worn_out(deliveries))
+        return changed
 
 
-def _each_lease(
-    connection: Connection, statement: Statement, held: Iterable[tuple[int, Lease]], **values: Any
-) -> set[int]:
+def _held(messages: Iterable[Message]) -> list[_Held]:
+    return [(int(message.id), message.lease) for message in messages]
+
+
+def _lost(messages: Sequence[Message], changed: Collection[int]) -> list[Message]:
+    if len(changed) == len(messages):
+        return []
+    return [message for message in messages if int(message.id) not in changed]
+
+
+def _change(connection: Connection, statement: Statement, held: Iterable[_Held], **values: Any) -> set[int]:
     """Run it for the messages of each lease (nearly always of one: the first delivery); returns which were changed."""
     batches: dict[Lease, list[int]] = {}
     for number, lease in held:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from datetime import datetime
 from functools import cache
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection
@@ -31,8 +32,9 @@ _CLAIM = """
 WITH heads AS MATERIALIZED ({heads})
 UPDATE queue_messages SET status = 'leased', owner = :owner, lease_until = :until, deliveries = deliveries + 1
 WHERE id IN (SELECT id FROM heads ORDER BY rank, id LIMIT :most)
-RETURNING id, kind, body, priority, group_key, deliveries, enqueued_at, rank
+RETURNING id, kind, CAST(body AS text), priority, group_key, deliveries, enqueued_at, rank
 """
+_PLACE = itemgetter(7, 0)
 
 # How many of the most urgent messages are of which kind
 _SHARES = """
@@ -47,7 +49,7 @@ def take(connection: Connection, asked: Mapping[str, int], most: int, owner: str
         rows = _take_shares(connection, asked, most, owner, until)
     else:
         rows = _take_heads(connection, asked, most, owner, until)
-    rows.sort(key=_place)
+    rows.sort(key=_PLACE)
     return _messages(connection, rows, owner)
 
 
@@ -89,21 +91,12 @@ def _heads(asked: Mapping[str, int]) -> dict[str, Any]:
     return kinds | {f"most_{index}": count for index, count in enumerate(asked.values())}
 
 
-def _place(row: Any) -> tuple[int, int]:
-    return row.rank, row.id
-
-
 def _messages(connection: Connection, rows: list[Any], owner: str) -> list[Message]:
-    moments: dict[Any, datetime] = {}  # those that came in together share their time
-    leases: dict[int, Lease] = {}
-    messages = []
-    for number, kind, body, priority, group, deliveries, enqueued_at, _ in rows:
-        moment = moments.get(enqueued_at)
-        if moment is None:
-            moment = moments[enqueued_at] = read_time(connection, enqueued_at)
-        lease = leases.get(deliveries)
-        if lease is None:
-            lease = leases[deliveries] = Lease(owner, deliveries)
-        content = read_json(body)
-        messages.append(Message(str(number), kind, content, priority, group, deliveries, moment, lease))
-    return messages
+    """Those that came in together share their time, and most are delivered for the first time."""
+    moments = {moment: read_time(connection, moment) for moment in {row[6] for row in rows}}
+    leases = {deliveries: Lease(owner, deliveries) for deliveries in {row[5] for row in rows}}
+    bodies = read_json([row[2] for row in rows])
+    return [
+        Message(str(number), kind, body, priority, group, deliveries, moments[entered], leases[deliveries])
+        for (number, kind, _, priority, group, deliveries, entered, _), body in zip(rows, bodies, strict=True)
+    ]

@@ -16,7 +16,7 @@ from roundsman.repositories.statement import Statement
 GROUP_LOCKS, KIND_LOCKS = 0x726F756E, 0x726F756F
 """The first of the two numbers of our advisory locks: "roun" and its successor; the second is a digest of the name."""
 
-_LOCK = Statement("SELECT pg_advisory_xact_lock(:space, number) FROM unnest(CAST(:numbers AS int[])) AS number")
+_LOCK = Statement("SELECT pg_advisory_xact_lock(:space, number), STEADY FROM unnest(CAST(:numbers AS int[])) AS number")
 
 # The subquery reads one entry of the index of held ones for each group; a minimum over the group would read them all.
 _PROMOTE = Statement("""

@@ -21,7 +21,7 @@ UNION ALL SELECT 'dead', kind, count(*), 0 FROM queue_messages WHERE status = 'd
 _ENTERED = Statement("SELECT kind, enqueued_at FROM queue_messages WHERE id AMONG :ids")
 
 _DEAD = """
-SELECT id, kind, body, priority, group_key, deliveries, enqueued_at, dead_at, reason FROM queue_messages
+SELECT id, kind, CAST(body AS text) AS body, priority, group_key, deliveries, enqueued_at, dead_at, reason FROM queue_messages
 WHERE status = 'dead' {which} ORDER BY dead_at DESC, id DESC LIMIT :limit
 """
 _DEAD_OF_ALL = Statement(_DEAD.format(which=""))
@@ -65,11 +65,12 @@ class QueueStock:
             rows = _DEAD_OF_ALL.run(connection, limit=limit)
         else:
             rows = _DEAD_OF_KIND.run(connection, limit=limit, kind=kind)
+        bodies = read_json([row.body for row in rows])
         return [
             DeadLetter(
                 id=str(row.id),
                 kind=row.kind,
-                body=read_json(row.body),
+                body=body,
                 priority=row.priority,
                 group=row.group_key,
                 deliveries=row.deliveries,
@@ -77,7 +78,7 @@ class QueueStock:
                 dead_at=read_time(connection, row.dead_at),
                 reason=row.reason,
             )
-            for row in rows
+            for row, body in zip(rows, bodies, strict=True)
         ]
 
     def replay(self, connection: Connection, ids: Collection[str] | None, kind: str | None, now: datetime) -> int:

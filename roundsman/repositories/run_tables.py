@@ -51,6 +51,7 @@ runs = Table(
     partial("ix_runs_asked", "owner", where="asked IS NOT NULL"),
     partial("ix_runs_expires_at", "expires_at", where="expires_at IS NOT NULL"),
     partial("ix_runs_dedup", "workflow", "dedup_key", "id", where="dedup_key IS NOT NULL"),
+    partial("ix_runs_retry_of", "retry_of", where="retry_of IS NOT NULL"),
     Index("ix_runs_workflow", "workflow", "id"),
     sqlite_autoincrement=True,  # a number is never given to a second run
 )

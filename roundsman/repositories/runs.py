@@ -140,6 +140,15 @@ class RunRepository:
         """The messages of these runs are in the queue now."""
         _SENT.execute(connection, list(message_ids.items()))
 
+    def in_queue(self, connection: Connection, before: datetime, *, after: int, limit: int) -> list[Run]:
+        """Runs that should have a message in the queue and were submitted before then, by id, after that one."""
+        should = or_(
+            runs.c.status == RunStatus.QUEUED.value,
+            and_(runs.c.status == RunStatus.WAITING.value, runs.c.not_before.is_not(None)),
+        )
+        query = _select().where(UNFINISHED, should, runs.c.id > after, runs.c.created_at < before)
+        return [_run(row) for row in connection.execute(query.order_by(runs.c.id).limit(limit))]
+
     def find(self, connection: Connection, run_id: int) -> Run | None:
         """One run."""
         row = connection.execute(_select().where(runs.c.id == run_id)).one_or_none()

@@ -1,12 +1,17 @@
 """A hand-written statement that both databases run, past SQLAlchemy's own handling of parameters and types.
 
 For batches that must cost microseconds a row, building and caching a statement object costs more than the database
-does. The text is written once, in the words of SQLite, with three words of our own:
+does. The text is written once, in the words of SQLite, with words of our own:
 
     :name                   a value; times are converted, lists become what the next two expect
     AMONG :names            one of the values of a list
     EACH :names             the texts of a list as rows, column `each.value`
     FOR UPDATE SKIP LOCKED  left away on SQLite, where a write transaction is alone
+    STEADY                  a column that nobody reads; from then on PostgreSQL makes steady plans in this transaction
+
+Steady plans: for a table whose statistics are old or not there yet, PostgreSQL believes that it would find two rows,
+and rather reads and sorts the whole million than walk along an index that has the order. What it must not do is
+use a bitmap of an index, which forgets the order.
 
 SQLite uses a partial index only when its condition stands literally in the statement, so conditions are never values.
 """
@@ -32,7 +37,7 @@ class Statement:
         self._postgresql = _in_words_of_postgresql(text)
 
     def run(self, connection: Connection, **values: Any) -> list[Any]:
-        """Execute it once; the rows that come back hold the driver's values: see `read_time` and `read_json`."""
+        """Execute it once; the rows that come back hold the driver's values: see `read_time`."""
         if connection.dialect.name == "sqlite":
             return _rows(connection.exec_driver_sql(self._sqlite, _plain(connection, values)))
         # A plan that PostgreSQL remembers for a prepared statement was made when the table was as small as it was
@@ -50,7 +55,7 @@ class Statement:
 
 
 def _rows(result: CursorResult[Any]) -> list[Any]:
-    return list(result) if result.returns_rows else []
+    return list(result.all()) if result.returns_rows else []
 
 
 def run_many(connection: Connection, statement: str, rows: Sequence[tuple[Any, ...]]) -> None:
@@ -70,9 +75,10 @@ def read_time(connection: Connection, value: Any) -> datetime:
     return moment
 
 
-def read_json(value: Any) -> Any:
-    """What the driver gave of a JSON column: psycopg has parsed it, sqlite3 has not."""
-    return json.loads(value) if type(value) is str else value
+def read_json(texts: Sequence[str]) -> list[Any]:
+    """The values of a JSON column, selected as `CAST(... AS text)`: in one go, a third of the time of one by one."""
+    values: list[Any] = json.loads(f"[{','.join(texts)}]")
+    return values
 
 
 def _plain(connection: Connection, values: dict[str, Any]) -> dict[str, Any]:
@@ -88,10 +94,12 @@ def _plain(connection: Connection, values: dict[str, Any]) -> dict[str, Any]:
 def _in_words_of_sqlite(text: str) -> str:
     text = re.sub(r"AMONG (:\w+)", r"IN (SELECT value FROM json_each(\1))", text)
     text = re.sub(r"EACH (:\w+)", r"json_each(\1) AS each", text)
+    text = re.sub(r"\bSTEADY\b", "NULL", text)
     return re.sub(r"\s+FOR UPDATE SKIP LOCKED", "", text)
 
 
 def _in_words_of_postgresql(text: str) -> str:
     text = re.sub(r"AMONG (:\w+)", r"= ANY(\1)", text)
     text = re.sub(r"EACH (:\w+)", r"unnest(CAST(\1 AS text[])) AS each(value)", text)
+    text = re.sub(r"\bSTEADY\b", "set_config('enable_bitmapscan', 'off', true)", text)
     return re.sub(r":(\w+)", r"%(\1)s", text)

@@ -14,6 +14,7 @@ from sqlalchemy import Connection
 
 from roundsman.message import Draft, Message
 from roundsman.queues.bell import Bell, Listening
+from roundsman.repositories.engine import Store
 from roundsman.repositories.queue import QueueRepository
 from roundsman.runs.decision import Ack, Bury, Nack, Settlement
 
@@ -73,16 +74,29 @@ class RunQueue(Protocol):
         """When it is worth looking again although nobody wakes us; None if the queue sees to that itself."""
         ...
 
+    def owners(self, connection: Connection) -> set[str]:
+        """Who holds messages in the store; a queue elsewhere is asked for the owners of runs only."""
+        ...
+
     def release(self, connection: Connection, owners: Collection[str], now: datetime) -> int:
-        """Free what dead processes hold. Returns how many messages."""
+        """Free what dead processes hold, and what nobody holds any more; how many, of those in the store."""
+        ...
+
+    def released(self, owners: Collection[str]) -> None:
+        """After that commit: the same for a queue elsewhere."""
+        ...
+
+    def unknown(self, ids: Collection[str]) -> set[str]:
+        """Those of these messages that the queue surely does not hold any more. Never within a transaction."""
         ...
 
 
 class StoreRunQueue:
     """In the store."""
 
-    def __init__(self, repository: QueueRepository, bell: Bell) -> None:
+    def __init__(self, store: Store, repository: QueueRepository, bell: Bell) -> None:
         self.name = "local"
+        self._store = store
         self._repository = repository
         self._bell = bell
         self._listening: Listening | None = None
@@ -145,8 +159,18 @@ class StoreRunQueue:
     def next_due(self, connection: Connection, kinds: Collection[str]) -> datetime | None:
         return self._repository.next_due(connection, kinds)
 
+    def owners(self, connection: Connection) -> set[str]:
+        return self._repository.owners(connection)
+
     def release(self, connection: Connection, owners: Collection[str], now: datetime) -> int:
         return self._repository.release(connection, owners, now)
+
+    def released(self, owners: Collection[str]) -> None:
+        return
+
+    def unknown(self, ids: Collection[str]) -> set[str]:
+        with self._store.read() as connection:
+            return self._repository.unknown(connection, ids)
 
 
 def grouped(settled: Sequence[Settled]) -> dict[Settlement, list[Message]]:

@@ -153,6 +153,13 @@ def upgrade() -> None:
             sqlite_where=sa.text("status IN ('queued', 'running', 'waiting', 'paused')"),
             postgresql_where=sa.text("status IN ('queued', 'running', 'waiting', 'paused')"),
         )
+        batch_op.create_index(
+            "ix_runs_retry_of",
+            ["retry_of"],
+            unique=False,
+            sqlite_where=sa.text("retry_of IS NOT NULL"),
+            postgresql_where=sa.text("retry_of IS NOT NULL"),
+        )
         batch_op.create_index("ix_runs_workflow", ["workflow", "id"], unique=False)
 
     op.create_table(
