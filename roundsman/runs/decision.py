@@ -84,12 +84,15 @@ class Circumstances:
 def decide(ended: StepEnded, here: Circumstances) -> Decision:
     """What becomes of the run after this attempt."""
     held = ended.held
-    if ended.error is not None or ended.result is None:
+    if ended.error is not None:
         if held.stop.reason is StopReason.SHUTDOWN:
             return put_back(held)
         return _failed_attempt(ended, here)
+    if not isinstance(ended.result, Next | WaitUntil | WaitFor):
+        kind = type(ended.result).__name__
+        return _failed(held, f"{ended.name}: returned {kind}; a step returns Next, WaitUntil or WaitFor", here)
     try:
-        patch = _checked(ended.result.patch, ended.name)
+        patch = _checked(ended.result.patch)
         if isinstance(ended.result, Next):
             return _taken(held, ended.result.event, patch, _unit_of(ended, UnitKind.STEP), here)
         return _waiting(ended, ended.result, patch, here)
@@ -251,7 +254,9 @@ def _unit_of(ended: StepEnded, kind: UnitKind, patch: Mapping[str, Any] | None =
     )  # fmt: skip
 
 
-def _checked(patch: Mapping[str, Any], step: str) -> Mapping[str, Any]:
+def _checked(patch: Mapping[str, Any]) -> Mapping[str, Any]:
+    if not isinstance(patch, Mapping):
+        raise Fail(f"its patch is {type(patch).__name__}, not a mapping")
     if not patch:
         return {}
     try:
@@ -275,8 +280,6 @@ def _about(held: Held) -> dict[str, Any]:
 
 
 def _words(error: BaseException | None) -> str:
-    if error is None:
-        return "returned nothing; a step returns Next, WaitUntil or WaitFor"
     if isinstance(error, Retry | Fail | RoundsmanError):
         return str(error)[:LONGEST_ERROR]
     return f"{type(error).__name__}: {error}"[:LONGEST_ERROR]

@@ -110,8 +110,8 @@ class RunDesk:
             raise BadInputError(f"input: cannot be stored as JSON ({error}).") from None
         if size > LARGEST_INPUT:
             raise BadInputError(
-                f"input: is {size} bytes long and {LARGEST_INPUT} are allowed; put what is large into a file and give its "
-                "place."
+                f"input: is {size} bytes long and {LARGEST_INPUT} are allowed; put what is large into a file and "
+                "give its place."
             )
         self._workflows[order.workflow].check(order.input)
 

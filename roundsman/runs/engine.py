@@ -24,6 +24,7 @@ from roundsman.logs import fields
 from roundsman.message import Message
 from roundsman.repositories.engine import Store
 from roundsman.repositories.run_claims import ClaimedRun, ClaimLostError
+from roundsman.repositories.run_decisions import CANCEL, RunDecisions
 from roundsman.repositories.run_record import Unit
 from roundsman.runs.crew import Crew
 from roundsman.runs.decision import MAX_CRASHES, Decision
@@ -116,7 +117,6 @@ class Engine:
     def start(self) -> None:
         """Begin to claim and drive."""
         self._halting = False
-        self._crew.workers.start()
         self._to.queue.start(self.wake)
         self._thread = threading.Thread(target=self._loop, name="runs", daemon=True)
         self._thread.start()
@@ -192,6 +192,7 @@ class Engine:
     def _receive(self, item: _Item) -> bool:
         """True for the order to quit."""
         if isinstance(item, StepEnded):
+            self._crew.workers.ended()
             self._crew.account((item.finished_at - item.started_at).total_seconds())
             if self._crew.holds(item.held) and not item.held.given_up:
                 self._round.ended.append(item)
@@ -349,9 +350,14 @@ class Engine:
         with self._store.read() as connection:
             asked = claims.asked(connection)
         for run_id, what in asked.items():
-            if what == "cancel" and run_id in self._crew.held:
+            if what == CANCEL and run_id in self._crew.held:
                 self._crew.held[run_id].stop.set(StopReason.CANCELLED)
-            # a pause is heard by the commit of the step
+        cancelled = [
+            run_id for run_id, what in asked.items() if what == CANCEL
+        ]  # a pause is heard by the step's commit
+        if cancelled:
+            with self._store.write() as connection:
+                RunDecisions().heard(connection, cancelled)
 
     def _give_up(self) -> None:
         self._round.put_back.extend(held for held in self._crew.held.values() if held not in self._round.touched())

@@ -18,7 +18,7 @@ _Deliver = Callable[[StepEnded | CallMade], None]
 
 
 class Workers:
-    """A fixed number of threads, fed by `begin`; `deliver` is called from them."""
+    """Up to `size` threads, fed by `begin`; `deliver` is called from them. One engine's thread calls the methods."""
 
     def __init__(self, size: int, clock: Clock, deliver: _Deliver) -> None:
         self.size = size
@@ -26,14 +26,18 @@ class Workers:
         self._deliver = deliver
         self._ready: queue.SimpleQueue[Held | None] = queue.SimpleQueue()
         self._threads: list[threading.Thread] = []
-
-    def start(self) -> None:
-        for _ in range(self.size):
-            self._add()
+        self._under_way = 0
 
     def begin(self, held: Held) -> None:
         """Execute the present step of this run as soon as a thread is free."""
+        self._under_way += 1
+        if len(self._threads) < min(self._under_way, self.size):
+            self._add()  # threads come with the work: a daemon that drives nothing has none
         self._ready.put(held)
+
+    def ended(self) -> None:
+        """A step has ended."""
+        self._under_way -= 1
 
     def take_back(self) -> list[Held]:
         """What no thread has begun yet."""
@@ -42,6 +46,7 @@ class Workers:
             while True:
                 if (held := self._ready.get_nowait()) is not None:
                     waiting.append(held)
+        self._under_way -= len(waiting)
         return waiting
 
     def replace(self) -> None:
@@ -52,11 +57,6 @@ class Workers:
         """The threads end when they are free."""
         for _ in self._threads:
             self._ready.put(None)
-
-    def alive(self) -> int:
-        """How many threads live, those given up included."""
-        self._threads = [thread for thread in self._threads if thread.is_alive()]
-        return len(self._threads)
 
     def _add(self) -> None:
         thread = threading.Thread(target=self._loop, name=f"step-{len(self._threads)}", daemon=True)

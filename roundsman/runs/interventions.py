@@ -1,0 +1,280 @@
+"""What people do to runs: cancel, pause, resume, signal, retry, replay. In the store when the method returns.
+
+A run under way on another machine hears of it within a second or so; what its step commits meanwhile counts only if
+the decision lets it.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection
+
+from roundsman.clock import Clock
+from roundsman.errors import BadInputError, QueueError, RoundsmanError
+from roundsman.fsm.machine import Final, IllegalTransitionError, Machine
+from roundsman.fsm.registry import WorkflowRegistry
+from roundsman.fsm.workflow import Workflow
+from roundsman.message import Draft
+from roundsman.queues.base import Queue
+from roundsman.repositories.engine import Store
+from roundsman.repositories.run_decisions import RunDecisions
+from roundsman.repositories.run_record import RunEvent, RunRecord, Unit, UnitKind
+from roundsman.repositories.runs import NewRun, Run, RunRepository, RunStatus
+from roundsman.runs.desk import message_for
+from roundsman.runs.run_queue import RunQueue
+
+
+class RunBusyError(RoundsmanError):
+    """The run changed at this very moment, or is not where the request takes it to be."""
+
+
+@dataclass(frozen=True)
+class Retried:
+    """A new run that repeats part of an earlier one."""
+
+    run_id: int
+    state: str
+    kept: int
+    """Recorded units that it took over and will not do again."""
+
+
+class Interventions:
+    """For the command line and the API. Methods raise BadInputError, RunBusyError, StoreError."""
+
+    def __init__(
+        self,
+        store: Store,
+        clock: Clock,
+        queue: RunQueue,
+        registry: WorkflowRegistry,
+        workflows: Mapping[str, Workflow],
+        sinks: Sequence[str] = (),
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._queue = queue
+        self._registry = registry
+        self._workflows = workflows
+        self._sinks = tuple(sinks)
+        self._runs = RunRepository()
+        self._decisions = RunDecisions()
+        self._record = RunRecord()
+
+    def find(self, run_id: int) -> Run:
+        """Raises BadInputError if there is no such run."""
+        with self._store.read() as connection:
+            return self._found(connection, run_id)
+
+    def cancel(self, run_id: int) -> RunStatus:
+        """End it for good, in any state. Returns the status that it had."""
+        now = self._clock.now()
+        with self._store.write() as connection:
+            run = self._found(connection, run_id)
+            if not self._decisions.cancel(connection, run_id, now, _expiry(run, now)):
+                raise RunBusyError(f"Run {run_id} is {run.status} already; there is nothing to cancel.")
+            self._tell(connection, run, RunStatus.CANCELLED, run.state, now)
+        self._queue.hand_over([])
+        return run.status
+
+    def pause(self, run_id: int) -> RunStatus:
+        """Stop it where it stands, one under way at the end of its step. Returns the status that it has now."""
+        with self._store.write() as connection:
+            run = self._found(connection, run_id)
+            after = self._decisions.pause(connection, run_id)
+            if after is None:
+                raise RunBusyError(f"Run {run_id} is {run.status} already; there is nothing to pause.")
+        return after
+
+    def resume(self, run_id: int) -> None:
+        """Let a paused run go on."""
+        now = self._clock.now()
+        with self._store.write() as connection:
+            run = self._found(connection, run_id)
+            if run.status is RunStatus.RUNNING and self._decisions.keep_running(connection, run_id):
+                return
+            if run.status is not RunStatus.PAUSED:
+                raise RunBusyError(f"Run {run_id} is {run.status}, not paused; there is nothing to resume.")
+            drafts = [] if run.awaits is not None and run.not_before is None else [self._message(run, now)]
+            sent = self._queue.enqueue(connection, drafts, now)
+            if not self._decisions.resume(connection, run, sent[0] if sent else None):
+                raise RunBusyError(f"Run {run_id} has just changed; look at it again.")
+        self._hand_over(run_id, drafts)
+
+    def signal(self, run_id: int, event: str, payload: Any = None) -> str:
+        """End a wait by an event from outside; `payload` becomes the run's data under the event's name.
+
+        Returns the state that it leads to.
+        """
+        now = self._clock.now()
+        with self._store.write() as connection:
+            run = self._found(connection, run_id)
+            if run.status is not RunStatus.WAITING or event not in (run.awaits or ()):
+                waits = (
+                    f"waits for {', '.join(run.awaits)}" if run.awaits else f"is {run.status} and waits for no event"
+                )
+                raise RunBusyError(f"Run {run_id} {waits}; {event!r} was not taken.")
+            patch = {} if payload is None else {event: payload}
+            data = {**run.data, **patch}
+            machine = self._machine(run)
+            try:
+                target = machine.step(run.state, event, data)
+            except IllegalTransitionError as error:
+                raise RunBusyError(f"Run {run_id}: {error}") from None
+            unit = Unit(run.id, run.sequence, UnitKind.SIGNAL, event, run.state, event, target, patch, 1, now, now)
+            self._record.add_units(connection, [unit])
+            drafts = self._follow(connection, run, machine, target, data, now)
+        self._hand_over(run_id, drafts)
+        return target
+
+    def _follow(
+        self, connection: Connection, run: Run, machine: Machine, target: str, data: Mapping[str, Any], now: datetime
+    ) -> list[Draft]:
+        columns: dict[str, Any] = {"state": target, "data": data, "sequence": run.sequence + 1, "not_before": None}
+        drafts: list[Draft] = []
+        final = machine.finals.get(target)
+        if final is not None:
+            status = RunStatus(final.value)
+            columns |= {"status": status.value, "finished_at": now, "expires_at": _expiry(run, now)}
+            columns["progress"] = 100 if final is Final.COMPLETED else run.progress
+            self._tell(connection, run, status, target, now)
+        else:
+            drafts = [message_for(run.workflow, run.id, run.priority, run.group_key, timedelta(0))]
+            columns |= {"status": RunStatus.QUEUED.value}
+            columns["message_id"] = self._queue.enqueue(connection, drafts, now)[0]
+        if not self._decisions.signalled(connection, run, columns):
+            raise RunBusyError(f"Run {run.id} has just changed; look at it again.")
+        return drafts
+
+    def retry(self, run_id: int, *, step: str | None = None, edited: Mapping[str, Any] | None = None) -> Retried:
+        """Repeat a finished run as a new one: from where it ended, or from the last time that this step was recorded.
+
+        What was recorded before is taken over and not done again. `edited` replaces the input.
+        """
+        now = self._clock.now()
+        with self._store.write() as connection:
+            run = self._found(connection, run_id)
+            if not run.finished:
+                raise RunBusyError(
+                    f"Run {run_id} is {run.status}; only a finished run is retried (or cancel it first)."
+                )
+            units = self._record.units(connection, run_id)
+            place, state = self._place(run, units, step)
+            if edited is not None:
+                self._workflow(run).check(edited)
+            kept = [unit for unit in units if unit.sequence < place]
+            number = self._runs.numbers(connection, 1)[0]
+            new = NewRun(
+                id=number, workflow=run.workflow, state=state, input=run.input if edited is None else edited,
+                data=_replayed(kept), priority=run.priority, group_key=run.group_key, dedup_key=None,
+                correlation_id=run.correlation_id, keep_s=run.keep_s, sequence=place, retry_of=run_id,
+                retry_from=place,
+            )  # fmt: skip
+            drafts = [message_for(run.workflow, number, run.priority, run.group_key, timedelta(0))]
+            sent = self._queue.enqueue(connection, drafts, now)
+            self._runs.insert(connection, [new], sent, now)
+            self._record.add_units(connection, [_of_run(unit, number) for unit in kept])
+        self._hand_over(number, drafts)
+        return Retried(number, state, len(kept))
+
+    def _place(self, run: Run, units: Sequence[Unit], step: str | None) -> tuple[int, str]:
+        """The sequence and the state to begin at."""
+        machine = self._machine(run)
+        if step is None:
+            if not machine.is_final(run.state):
+                return run.sequence, run.state
+            return 0, machine.initial
+        found = [unit for unit in units if unit.kind is UnitKind.STEP and step in (unit.name, unit.state)]
+        if not found:
+            at_end = self._workflow(run).steps().get(run.state)
+            if at_end is not None and step in (at_end.__name__, run.state):
+                return run.sequence, run.state
+            names = ", ".join(dict.fromkeys(unit.name for unit in units if unit.kind is UnitKind.STEP)) or "none"
+            raise BadInputError(f"--from: run {run.id} has no recorded step {step!r}; recorded are {names}.")
+        last = found[-1]
+        if last.state not in machine.states:
+            raise BadInputError(f"--from: the workflow {run.workflow} no longer has the state {last.state!r}.")
+        # the calls of a step stand before it and belong to it
+        first = last.sequence
+        before = {unit.sequence: unit for unit in units}
+        while (call := before.get(first - 1)) is not None and call.kind is UnitKind.CALL:
+            first -= 1
+        return first, last.state
+
+    def replay(self, queue: Queue, ids: Collection[str] | None = None, kind: str | None = None) -> list[int]:
+        """Put dead letters back: these, those of a workflow, or all; their failed runs go on where they stand.
+
+        Returns the runs that go on. Raises QueueError.
+        """
+        letters = [letter for letter in queue.dead(kind, limit=100_000) if ids is None or letter.id in ids]
+        if ids is not None and (missing := set(ids) - {letter.id for letter in letters}):
+            raise BadInputError(f"There is no dead letter {', '.join(sorted(missing))}; `queue dead` lists them.")
+        by_run = {number: letter.id for letter in letters if isinstance(number := letter.body.get("run"), int)}
+        revived: list[int] = []
+        wanted = list(by_run)
+        for start in range(0, len(wanted), 500):
+            chunk = wanted[start : start + 500]
+            with self._store.write() as connection:
+                going = self._decisions.revive(connection, chunk)
+            if going:
+                queue.replay([by_run[number] for number in going])
+            revived += going
+        return revived
+
+    # --- parts ---
+
+    def _found(self, connection: Connection, run_id: int) -> Run:
+        run = self._runs.find(connection, run_id)
+        if run is None:
+            raise BadInputError(f"There is no run {run_id}; `runs list` shows those that are kept.")
+        return run
+
+    def _workflow(self, run: Run) -> Workflow:
+        self._registry.find(run.workflow)
+        return self._workflows[run.workflow]
+
+    def _machine(self, run: Run) -> Machine:
+        return self._registry.find(run.workflow).machine
+
+    def _message(self, run: Run, now: datetime) -> Draft:
+        delay = max(run.not_before - now, timedelta(0)) if run.not_before is not None else timedelta(0)
+        return message_for(run.workflow, run.id, run.priority, run.group_key, delay)
+
+    def _tell(self, connection: Connection, run: Run, status: RunStatus, state: str, now: datetime) -> None:
+        payload = {
+            "run": run.id, "workflow": run.workflow, "correlation_id": run.correlation_id, "status": status.value,
+            "state": state,
+        }  # fmt: skip
+        if self._sinks:
+            event = RunEvent(run.id, f"run.{status.value}", payload)
+            self._record.add_events(connection, self._sinks, [event], now)
+
+    def _hand_over(self, run_id: int, drafts: Sequence[Draft]) -> None:
+        try:
+            ids = self._queue.hand_over(drafts)
+        except QueueError:
+            return  # the reconciler sends it as soon as the queue answers
+        if ids:
+            with self._store.write() as connection:
+                self._runs.sent(connection, {run_id: ids[0]})
+
+
+def _expiry(run: Run, now: datetime) -> datetime | None:
+    return None if run.keep_s is None else now + timedelta(seconds=run.keep_s)
+
+
+def _replayed(units: Sequence[Unit]) -> Mapping[str, Any]:
+    """The data that these units left behind."""
+    data: dict[str, Any] = {}
+    for unit in units:
+        if unit.kind is not UnitKind.CALL and isinstance(unit.result, Mapping):
+            data |= unit.result
+    return data
+
+
+def _of_run(unit: Unit, run_id: int) -> Unit:
+    return Unit(
+        run_id, unit.sequence, unit.kind, unit.name, unit.state, unit.event, unit.target, unit.result, unit.attempt,
+        unit.started_at, unit.finished_at,
+    )  # fmt: skip

@@ -1,0 +1,105 @@
+"""Puts right what a dead process, or a queue that lost its messages, left behind.
+
+Runs of a process that is known to be dead are free at once; those of one that is out of sight when their lease has
+run out. A run that should be in the queue and is not (a kill between the store and a queue elsewhere, a Redis that
+came back empty, another QUEUE_TYPE than yesterday) gets a new message. One message too many does no harm: whoever
+receives it finds that the run is not to be had.
+"""
+
+import logging
+from dataclasses import dataclass
+from datetime import timedelta
+
+from roundsman.clock import Clock
+from roundsman.errors import QueueError
+from roundsman.logs import fields
+from roundsman.owner import dead_owners
+from roundsman.repositories.engine import Store
+from roundsman.repositories.run_claims import RunClaims
+from roundsman.repositories.runs import Run, RunRepository
+from roundsman.runs.desk import message_for
+from roundsman.runs.run_queue import RunQueue
+
+AT_ONCE = 2_000
+"""Runs whose messages are looked for in one pass; the next pass goes on behind them."""
+
+SETTLES_WITHIN = timedelta(seconds=30)
+"""A run younger than this may be on its way into the queue."""
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Reconciled:
+    """What one pass has put right."""
+
+    freed: int = 0
+    sent_again: int = 0
+
+
+class Reconciler:
+    """One pass now and then; several daemons may do it at once."""
+
+    def __init__(self, store: Store, clock: Clock, queue: RunQueue, claims: RunClaims) -> None:
+        self._store = store
+        self._clock = clock
+        self._queue = queue
+        self._claims = claims
+        self._runs = RunRepository()
+        self._looked_up_to = 0
+
+    def run_once(self) -> Reconciled:
+        """Free what nobody holds any more, send what is missing. Raises StoreError; a queue that is away is told of."""
+        return Reconciled(self._free(), self._send_missing())
+
+    def _free(self) -> int:
+        now = self._clock.now()
+        with self._store.read() as connection:
+            dead = dead_owners(self._claims.owners(connection) | self._queue.owners(connection))
+            lease_end = self._claims.lease_ends(connection)
+        freed: list[int] = []
+        if dead or (lease_end is not None and lease_end <= now):
+            with self._store.write() as connection:
+                freed = self._claims.release(connection, dead, now)
+                self._queue.release(connection, dead, now)
+        self._queue.released(dead)
+        for run_id in freed:
+            log.warning("Run %d was under way when its process died; it goes on", run_id, extra=fields(RUN_ID=run_id))
+        return len(freed)
+
+    def _send_missing(self) -> int:
+        before = self._clock.now() - SETTLES_WITHIN
+        with self._store.read() as connection:
+            found = self._runs.in_queue(connection, before, after=self._looked_up_to, limit=AT_ONCE)
+        self._looked_up_to = found[-1].id if len(found) == AT_ONCE else 0
+        unknown = self._queue.unknown([run.message_id for run in found if run.message_id is not None])
+        missing = [run for run in found if run.message_id is None or run.message_id in unknown]
+        if not missing:
+            return 0
+        try:
+            self._send(missing)
+        except QueueError as error:
+            log.warning("%d runs wait to be sent to the queue: %s", len(missing), error)
+            return 0
+        log.warning("%d runs had lost their messages and were sent again", len(missing))
+        return len(missing)
+
+    def _send(self, missing: list[Run]) -> None:
+        now = self._clock.now()
+        drafts = [
+            message_for(
+                run.workflow,
+                run.id,
+                run.priority,
+                run.group_key,
+                max(run.not_before - now, timedelta(0)) if run.not_before is not None else timedelta(0),
+            )
+            for run in missing
+        ]
+        with self._store.write() as connection:
+            ids = self._queue.enqueue(connection, drafts, now)
+            self._runs.sent(connection, {run.id: id_ for run, id_ in zip(missing, ids, strict=True) if id_ is not None})
+        sent = self._queue.hand_over(drafts)
+        if sent:
+            with self._store.write() as connection:
+                self._runs.sent(connection, dict(zip((run.id for run in missing), sent, strict=True)))

@@ -1,0 +1,212 @@
+"""A queue outside the store, as runs use it: fetched and answered by threads of their own.
+
+The engine never waits for another machine than the store's. One thread asks the queue for as much as there is room for
+and leaves what came for the next look; another tells the queue what became of messages, after the commit that
+decided it. What it cannot tell while the queue is away waits here. A message whose answer never arrives comes back
+when its lease has run out, and by then its run says that it is done with.
+"""
+
+import logging
+import queue
+import threading
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import Connection
+
+from roundsman.clock import Clock
+from roundsman.errors import QueueError
+from roundsman.message import Draft, Message
+from roundsman.queues.base import Queue
+from roundsman.runs.decision import Ack, Bury, Nack
+from roundsman.runs.run_queue import Settled, grouped
+
+FETCH_WAIT = timedelta(seconds=20)
+"""The longest wait for a message in one request, which is also the longest that SQS allows."""
+
+RETRY_AFTER_S = 1.0
+STOP_PATIENCE_S = 3.0
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class _Room:
+    wanted: Mapping[str, int]
+    most: int
+
+
+class _Quit:
+    """End the thread."""
+
+
+class RemoteRunQueue:
+    """Redis or SQS. `want`, `take`, `settle`, `committed` and `rolled_back` belong to the engine's thread."""
+
+    def __init__(self, remote: Queue, clock: Clock) -> None:
+        self.name = remote.name
+        self._remote = remote
+        self._clock = clock
+        self._wake: Callable[[], None] = lambda: None
+        self._rooms: queue.SimpleQueue[_Room | _Quit] = queue.SimpleQueue()
+        self._asked: _Room | None = None
+        self._fetched: queue.SimpleQueue[list[Message]] = queue.SimpleQueue()
+        self._unsure: list[Message] = []
+        self._settled: list[Settled] = []
+        self._answers: queue.SimpleQueue[list[Settled] | list[Message] | _Quit] = queue.SimpleQueue()
+        self._threads: list[threading.Thread] = []
+        self._stopping = threading.Event()
+        self._away: str | None = None
+
+    def start(self, wake: Callable[[], None]) -> None:
+        self._wake = wake
+        self._stopping.clear()
+        self._threads = [
+            threading.Thread(target=work, name=name, daemon=True)
+            for work, name in ((self._fetch, "queue-fetch"), (self._answer, "queue-answer"))
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    def stop(self) -> None:
+        self._stopping.set()
+        self._rooms.put(_Quit())
+        self._remote.wake()
+        fetcher, answerer = self._threads
+        fetcher.join(STOP_PATIENCE_S)
+        self._give_back()
+        self._answers.put(_Quit())
+        answerer.join(STOP_PATIENCE_S)
+        self._remote.close()
+
+    def ill(self) -> str | None:
+        dead = [thread.name for thread in self._threads if not thread.is_alive()]
+        return f"the thread {dead[0]} does not live" if dead and not self._stopping.is_set() else None
+
+    # --- for the engine ---
+
+    def want(self, wanted: Mapping[str, int], most: int) -> None:
+        if most <= 0 or not wanted:
+            return
+        if self._asked is None:
+            self._asked = _Room(dict(wanted), most)
+            self._rooms.put(self._asked)
+        elif wanted.keys() - self._asked.wanted.keys():
+            self._remote.wake()  # it waits for other kinds than there is room for now: let it return and ask anew
+
+    def take(self, connection: Connection, now: datetime) -> list[Message]:
+        while True:
+            try:
+                self._unsure += self._fetched.get_nowait()
+            except queue.Empty:
+                return list(self._unsure)
+
+    def settle(self, connection: Connection, settled: Sequence[Settled], now: datetime) -> None:
+        self._settled += settled
+
+    def committed(self) -> None:
+        if self._settled:
+            self._answers.put(self._settled)
+        self._settled = []
+        self._unsure = []
+
+    def rolled_back(self) -> None:
+        self._settled = []
+
+    def extend(self, connection: Connection, messages: Sequence[Message], now: datetime) -> None:
+        self._answers.put(list(messages))
+
+    def next_due(self, connection: Connection, kinds: Collection[str]) -> datetime | None:
+        return None
+
+    # --- for any thread ---
+
+    def enqueue(self, connection: Connection, drafts: Sequence[Draft], now: datetime) -> list[str | None]:
+        return [None] * len(drafts)
+
+    def hand_over(self, drafts: Sequence[Draft]) -> list[str]:
+        return [entered.id for entered in self._remote.enqueue(drafts)]
+
+    def owners(self, connection: Connection) -> set[str]:
+        return set()
+
+    def release(self, connection: Connection, owners: Collection[str], now: datetime) -> int:
+        return 0
+
+    def released(self, owners: Collection[str]) -> None:
+        try:
+            self._remote.release(owners)
+        except QueueError as error:
+            self._tell(error)
+
+    def unknown(self, ids: Collection[str]) -> set[str]:
+        """Those of these messages that the queue surely does not hold any more; none while it is away."""
+        try:
+            return self._remote.unknown(ids)
+        except QueueError as error:
+            self._tell(error)
+            return set()
+
+    # --- the threads ---
+
+    def _fetch(self) -> None:
+        while isinstance(room := self._rooms.get(), _Room):
+            messages: list[Message] = []
+            try:
+                messages = self._remote.dequeue(room.wanted, room.most, FETCH_WAIT)
+                self._is_back()
+            except QueueError as error:
+                self._tell(error)
+                self._stopping.wait(RETRY_AFTER_S)
+            if messages:
+                self._fetched.put(messages)
+            self._asked = None
+            self._wake()
+
+    def _answer(self) -> None:
+        while not isinstance(item := self._answers.get(), _Quit):
+            while True:
+                try:
+                    self._send(item)
+                    self._is_back()
+                    break
+                except QueueError as error:
+                    self._tell(error)
+                    if self._stopping.wait(RETRY_AFTER_S):
+                        return
+
+    def _send(self, item: list[Settled] | list[Message]) -> None:
+        settled = [each for each in item if isinstance(each, tuple)]
+        extended = [each for each in item if isinstance(each, Message)]
+        if extended:
+            self._remote.extend(extended)
+        for fate, messages in grouped(settled).items():
+            match fate:
+                case Ack():
+                    self._remote.ack(messages)
+                case Nack(not_before):
+                    delay = timedelta(0) if not_before is None else max(not_before - self._clock.now(), timedelta(0))
+                    self._remote.nack(messages, delay)
+                case Bury(reason):
+                    self._remote.bury(messages, reason)
+
+    def _give_back(self) -> None:
+        """What was fetched and never claimed."""
+        waiting = self._unsure
+        self._unsure = []
+        while not self._fetched.empty():
+            waiting += self._fetched.get_nowait()
+        if waiting:
+            back: list[Settled] = [(message, Nack()) for message in waiting]
+            self._answers.put(back)
+
+    def _tell(self, error: QueueError) -> None:
+        if self._away is None:
+            log.error("The queue does not serve: %s What is held goes on.", error)
+        self._away = str(error)
+
+    def _is_back(self) -> None:
+        if self._away is not None:
+            log.warning("The queue serves again")
+            self._away = None
