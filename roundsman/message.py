@@ -161,3 +161,8 @@ class KindLimits:
     concurrency: int | None = None
     """At most so many under a lease at a time."""
     rate: Rate | None = None
+
+
+def worn_out(deliveries: int) -> str:
+    """The reason of a dead letter that came back as often as a queue's `max_deliveries` allows."""
+    return f"it was delivered {deliveries} times and never finished"

@@ -11,6 +11,7 @@ from datetime import timedelta
 from typing import Protocol
 
 from roundsman.message import DeadLetter, Depth, Draft, Entered, KindLimits, Message
+from roundsman.message import worn_out as worn_out
 
 
 @dataclass(frozen=True)
@@ -101,8 +102,3 @@ class Queue(Protocol):
     def close(self) -> None:
         """Let go of connections; a waiting `dequeue` returns."""
         ...
-
-
-def worn_out(deliveries: int) -> str:
-    """The reason of a dead letter that came back as often as `max_deliveries` allows."""
-    return f"it was delivered {deliveries} times and never finished"

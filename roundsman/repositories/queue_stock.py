@@ -21,7 +21,8 @@ UNION ALL SELECT 'dead', kind, count(*), 0 FROM queue_messages WHERE status = 'd
 _ENTERED = Statement("SELECT kind, enqueued_at FROM queue_messages WHERE id AMONG :ids")
 
 _DEAD = """
-SELECT id, kind, CAST(body AS text) AS body, priority, group_key, deliveries, enqueued_at, dead_at, reason FROM queue_messages
+SELECT id, kind, CAST(body AS text) AS body, priority, group_key, deliveries, enqueued_at, dead_at, reason
+FROM queue_messages
 WHERE status = 'dead' {which} ORDER BY dead_at DESC, id DESC LIMIT :limit
 """
 _DEAD_OF_ALL = Statement(_DEAD.format(which=""))
