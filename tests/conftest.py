@@ -29,6 +29,7 @@ from typing import Any, TypeVar  # noqa: E402
 
 import pytest  # noqa: E402
 from hypothesis import HealthCheck, settings  # noqa: E402
+from redis_server import RedisServer, shared_redis  # noqa: E402
 from servers import (  # noqa: E402
     TEMPLATE,
     PostgresServer,
@@ -106,6 +107,15 @@ def postgres_server(pytestconfig: pytest.Config) -> PostgresServer:
     """The run's PostgreSQL, shared by all tests: leave its other databases alone, and do not stop it."""
     try:
         return shared_postgres(pytestconfig.stash[_folder])
+    except ServerMissingError as error:
+        pytest.skip(str(error))
+
+
+@pytest.fixture(scope="session")
+def redis_server(pytestconfig: pytest.Config) -> RedisServer:
+    """The run's Redis, shared by all tests: use keys of your own, and do not stop it."""
+    try:
+        return shared_redis(pytestconfig.stash[_folder])
     except ServerMissingError as error:
         pytest.skip(str(error))
 

@@ -9,6 +9,7 @@ declare -A PACKAGE_OF=(
     [/usr/bin/dbus-daemon]=dbus
     [/usr/bin/unshare]=util-linux
     [/usr/bin/nsenter]=util-linux
+    [/usr/bin/redis-server]=redis-server
     [/usr/bin/dot]=graphviz
 )
 

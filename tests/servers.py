@@ -124,8 +124,11 @@ def stop_postgres(folder: Path) -> None:
 
 def remove_folder(folder: Path) -> None:
     """Stop whatever runs in `folder` and remove it."""
+    from redis_server import stop_redis  # that module needs this one
+
     with suppress(RuntimeError):  # it is dead already
         stop_postgres(folder)
+    stop_redis(folder)
     shutil.rmtree(folder, ignore_errors=True)
 
 
