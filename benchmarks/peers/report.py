@@ -26,6 +26,9 @@ def table(results: Sequence[Result]) -> str:
     """Each figure with its entrants: the median, the spread, ours to theirs within the same repetition, durability."""
     lines = []
     for result in results:
+        if not _shorts(result):
+            lines.append(f"\n{result.contest.name}")
+            lines.extend(f"  {entry.name:34} not measured: {entry.reason}" for entry in result.entries)
         for short in _shorts(result):
             unit, better = UNITS[short]
             lines.append(f"\n{result.contest.name}.{short} ({unit}, {better})")

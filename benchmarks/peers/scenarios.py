@@ -14,7 +14,7 @@ PAUSES_S = (0.05, 0.15)
 """Between two submissions to an idle worker: at random, so that a poller is asked at all moments of its interval."""
 IDLE_S = 40.0
 IDLE_SPREAD_S = 8.0
-"""Added at random: after 40 s Huey looks every 6 s, and must not always be asked at the same moment between two looks."""
+"""Added at random: after 40 s Huey looks every 6 s, and all moments between two looks must have their turn."""
 CRASH_JOBS = 50
 CRASH_JOB_S = 0.4
 CRASH_IN_FLIGHT = 10

@@ -11,7 +11,7 @@ from benchmarks.peers.catalogue import Peer
 from benchmarks.peers.contests import Contest
 from benchmarks.peers.ground import Ground
 from benchmarks.peers.ours import NotMeasuredError
-from benchmarks.peers.program import PeerFailedError
+from benchmarks.peers.program import PeerFailedError, StoppedError
 from benchmarks.peers.servers import ServerMissingError
 
 SMALLEST = 20
@@ -124,6 +124,10 @@ def _attempt(turn: _Turn) -> Figures | str:
         return turn.measure()
     except (NotMeasuredError, PeerFailedError, ServerMissingError) as error:
         return str(error)
+    except StoppedError:
+        raise
+    except Exception as error:  # noqa: BLE001  the fault of one side must not cost the others their figures
+        return f"{type(error).__name__}: {error}"
 
 
 def _note(title: str, turn: _Turn, attempts: Sequence[Figures | str]) -> None:
