@@ -2,6 +2,7 @@
 
 from jobs.cleanup import Cleanup
 from jobs.conversation_monitor import ConversationMonitor
+from jobs.queue_poller import QueuePoller
 from roundsman.scheduling.job import Job
 
-JOBS: tuple[type[Job], ...] = (ConversationMonitor, Cleanup)
+JOBS: tuple[type[Job], ...] = (ConversationMonitor, QueuePoller, Cleanup)

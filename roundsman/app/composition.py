@@ -11,14 +11,19 @@ from roundsman.alerts.sender import Sender
 from roundsman.alerts.templates import Language
 from roundsman.app.channels import channels_of
 from roundsman.app.parts import Parts
+from roundsman.app.runs import RunParts
 from roundsman.app.settings import registry_of, waiting_policy
 from roundsman.clock import Clock
 from roundsman.conversations.policy import WaitingPolicy
+from roundsman.fsm.workflow import Workflow
 from roundsman.owner import Owner
 from roundsman.repositories.engine import Store
 from roundsman.repositories.place import store_options
 from roundsman.repositories.schema import ensure_schema
 from roundsman.repositories.ticks import TickRepository
+from roundsman.runs.desk import RunDesk
+from roundsman.runs.engine import Engine
+from roundsman.runs.reconciler import Reconciler
 from roundsman.scheduling.executor import Work
 from roundsman.scheduling.isolation import IsolatedWork
 from roundsman.scheduling.job import Job
@@ -28,9 +33,12 @@ from roundsman.scheduling.registry import JobFacts
 class App:
     """The parts of one process. Opening the store ensures its schema (raises StoreError)."""
 
-    def __init__(self, settings: Settings, jobs: Sequence[type[Job]], clock: Clock) -> None:
+    def __init__(
+        self, settings: Settings, jobs: Sequence[type[Job]], workflows: Sequence[type[Workflow]], clock: Clock
+    ) -> None:
         self.settings = settings
         self.jobs = tuple(jobs)
+        self.workflows = tuple(workflows)
         self.clock = clock
         self.owner = Owner.this_process()
         self.registry = registry_of(settings, self.jobs)
@@ -65,19 +73,34 @@ class App:
         names = [channel.name for channel in self.channels]
         return AlertBook(self.store, self.clock, names, lambda: self.sender.wake())
 
+    @cached_property
+    def runs(self) -> RunParts:
+        """Raises ConfigurationError."""
+        workflow_parts = Parts({Store: lambda: self.store, Clock: lambda: self.clock, AlertBook: lambda: self.book})
+        return RunParts(self.settings, self.workflows, self.clock, self.owner, self.store, workflow_parts.build)
+
     def works(self) -> dict[str, tuple[JobFacts, Work]]:
         """Every enabled job, built with its parts. Raises ConfigurationError."""
         return {facts.name: (facts, self.work(facts)) for facts in self.registry.enabled}
 
+    @property
+    def drives_runs(self) -> bool:
+        """Whether an enabled job has asked for the engine."""
+        return Engine in self.parts.used
+
+    @cached_property
     def parts(self) -> Parts:
         """What jobs can ask for in their constructors."""
         return Parts(
             {
-                Store: self.store,
-                Clock: self.clock,
-                AlertBook: self.book,
-                TickRepository: self.ticks,
-                WaitingPolicy: waiting_policy(self.settings),
+                Store: lambda: self.store,
+                Clock: lambda: self.clock,
+                AlertBook: lambda: self.book,
+                TickRepository: lambda: self.ticks,
+                WaitingPolicy: lambda: waiting_policy(self.settings),
+                Engine: lambda: self.runs.engine,
+                Reconciler: lambda: self.runs.reconciler,
+                RunDesk: lambda: self.runs.desk,
             }
         )
 
@@ -94,12 +117,14 @@ class App:
 
     def close(self) -> None:
         """Let the store go, if it was opened."""
+        if "runs" in self.__dict__:
+            self.runs.close()
         if "store" in self.__dict__:
             self.store.close()
 
     def work(self, facts: JobFacts) -> Work:
         """What the executor calls for one job. Raises ConfigurationError."""
-        job = self.parts().build(facts.job)
+        job = self.parts.build(facts.job)
         if facts.isolate:
             command = (sys.executable, sys.argv[0], "jobs", "isolated")
             return IsolatedWork(facts.name, command, facts.memory_limit_mib)

@@ -8,7 +8,7 @@ from datetime import timedelta
 from config import differences
 from roundsman import logs
 from roundsman.app.composition import App
-from roundsman.app.services import Heartbeat, Scheduling
+from roundsman.app.services import Driving, Heartbeat, Scheduling
 from roundsman.app.settings import read_settings, working_folder
 from roundsman.clock import iso
 from roundsman.errors import RoundsmanError
@@ -26,9 +26,13 @@ class Daemon:
         self._app = app
         self._notifier = notifier
         self._scheduling = Scheduling(app.clock, app.ticks)
+        app.works()  # builds the jobs; one of them may drive runs
+        self._engine = app.runs.engine if app.drives_runs else None
+        driving = [Driving(self._engine, app.runs.reconciler)] if self._engine is not None else []
         self._services: Sequence[Service] = (
             Heartbeat(app.store, app.clock, app.owner, self.status),
             app.sender,
+            *driving,
             self._scheduling,
         )
 
@@ -80,15 +84,23 @@ class Daemon:
 
     def halt(self) -> None:
         self._scheduling.halt()
+        if self._engine is not None:
+            self._engine.halt()
 
     def wait_idle(self, seconds: float) -> bool:
-        return self._scheduling.wait_idle(seconds)
+        begun = self._app.clock.monotonic()
+        if not self._scheduling.wait_idle(seconds):
+            return False
+        left = max(seconds - (self._app.clock.monotonic() - begun), 0.0)
+        return self._engine is None or self._engine.wait_idle(left)
 
     def cancel(self) -> None:
         self._scheduling.cancel()
+        if self._engine is not None:
+            self._engine.cancel()
 
     def give_up(self) -> list[str]:
-        return self._scheduling.give_up()
+        return [*self._scheduling.give_up(), *(name for name in self._held())]
 
     def look_around(self) -> None:
         self._scheduling.look_around()
@@ -98,9 +110,15 @@ class Daemon:
         self._scheduling.clock_jumped(by)
 
     def awaited(self) -> str:
+        running = self._scheduling.executor.running()
         return ", ".join(
-            f"{job} ({elapsed.total_seconds():.0f} s)" for job, elapsed in self._scheduling.executor.running().items()
+            [*(f"{job} ({elapsed.total_seconds():.0f} s)" for job, elapsed in running.items()), *self._held()]
         )
+
+    def _held(self) -> list[str]:
+        """`3 runs of three_steps` for each workflow with runs under way."""
+        held = self._engine.running() if self._engine is not None else {}
+        return [f"{count} run{'' if count == 1 else 's'} of {workflow}" for workflow, count in held.items()]
 
     def status(self) -> str:
         """`3 jobs, running: report (12 s), next: conversation_monitor at 04:12:30Z`."""

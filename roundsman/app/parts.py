@@ -1,34 +1,41 @@
-"""Jobs are built with the parts they name: each constructor argument is found by its type.
+"""Jobs and workflows are built with the parts they name: each constructor argument is found by its type.
 
-So a new job needs no change here: it names what it wants. What is not on offer is a fault at start, in words.
+So a new one needs no change here: it names what it wants. What is not on offer is a fault at start, in words.
 """
 
 import inspect
 import typing
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
 
 from roundsman.errors import ConfigurationError
-from roundsman.scheduling.job import Job
+
+_T = TypeVar("_T")
 
 
 class Parts:
-    """The shared parts of one daemon, each under the type that jobs ask for; that may be a Protocol, as `Clock` is."""
+    """The shared parts of one daemon, each under the type that is asked for, which may be a Protocol, as `Clock` is.
 
-    def __init__(self, parts: Mapping[Any, object]) -> None:
+    They are made when somebody asks: a daemon that drives no runs has no engine.
+    """
+
+    def __init__(self, parts: Mapping[Any, Callable[[], object]]) -> None:
         self._parts = dict(parts)
+        self.used: set[Any] = set()
+        """The types that were asked for so far."""
 
-    def build(self, job: type[Job]) -> Job:
-        """An instance of the job. Raises ConfigurationError for an argument that no part fits."""
+    def build(self, job: type[_T]) -> _T:
+        """An instance of the class. Raises ConfigurationError for an argument that no part fits."""
         arguments: dict[str, Any] = {}
         faults = []
         constructor = typing.cast("Any", job).__init__
         hints = typing.get_type_hints(constructor) if inspect.isfunction(constructor) else {}
         for name, parameter in inspect.signature(job).parameters.items():
             wanted = hints.get(name)
-            fitting = [part for kind, part in self._parts.items() if _fits(kind, wanted)]
+            fitting = [kind for kind in self._parts if _fits(kind, wanted)]
             if fitting:
-                arguments[name] = fitting[0]
+                arguments[name] = self._parts[fitting[0]]()
+                self.used.add(fitting[0])
             elif parameter.default is inspect.Parameter.empty:
                 offered = ", ".join(sorted(kind.__name__ for kind in self._parts))
                 faults.append(

@@ -9,6 +9,8 @@ from roundsman.errors import StoreError
 from roundsman.owner import Owner
 from roundsman.repositories.daemons import DaemonRecord, DaemonRepository
 from roundsman.repositories.engine import Store
+from roundsman.runs.engine import Engine
+from roundsman.runs.reconciler import Reconciler
 from roundsman.scheduling.dispatcher import Dispatcher
 from roundsman.scheduling.executor import Executor, Work
 from roundsman.scheduling.job import StopReason
@@ -60,6 +62,28 @@ class Heartbeat:
         now = self._clock.now()
         owner = self._owner
         return DaemonRecord(str(owner), owner.host, owner.pid, __version__, self._started_at, now, self._status())
+
+
+class Driving:
+    """Service: the engine of runs, which first puts right what dead processes left behind."""
+
+    name = "runs"
+
+    def __init__(self, engine: Engine, reconciler: Reconciler) -> None:
+        self._engine = engine
+        self._reconciler = reconciler
+
+    def start(self) -> None:
+        self._reconciler.run_once()
+        self._engine.start()
+
+    def stop(self) -> None:
+        self._engine.stop()
+
+    def ill(self) -> str | None:
+        if not self._engine.probe(PROBE_SECONDS):
+            return self._engine.ill() or "the thread that drives runs does not answer"
+        return self._engine.ill()
 
 
 class Scheduling:

@@ -11,16 +11,19 @@ from collections.abc import Sequence
 from roundsman.cli.output import OutputError, ReaderGoneError, complain
 from roundsman.cli.streams import open_closed_streams
 from roundsman.errors import EXIT_FAILED, ConfigurationError, RoundsmanError
+from roundsman.fsm.workflow import Workflow
 from roundsman.scheduling.job import Job
 
 
-def main(jobs: Sequence[type[Job]], arguments: Sequence[str] | None = None) -> None:
-    """Run one command with the product's jobs, and exit."""
+def main(
+    jobs: Sequence[type[Job]], arguments: Sequence[str] | None = None, *, workflows: Sequence[type[Workflow]] = ()
+) -> None:
+    """Run one command with the product's jobs and workflows, and exit."""
     open_closed_streams()
     from roundsman.cli.commands import build
     from roundsman.cli.session import Session
 
-    session = Session(jobs)
+    session = Session(jobs, workflows=workflows)
     status = EXIT_FAILED
     try:
         status = build()(args=arguments, prog_name="roundsman", obj=session, standalone_mode=True)

@@ -26,7 +26,13 @@ def _jobs(session: Session) -> None:
     registry_of(session.settings, session.jobs)
 
 
-FURTHER_CHECKS: tuple[Callable[[Session], None], ...] = (_store, _jobs)
+def _workflows(session: Session) -> None:
+    from roundsman.app.runs import workflows_of
+
+    workflows_of(session.settings, session.workflows)
+
+
+FURTHER_CHECKS: tuple[Callable[[Session], None], ...] = (_store, _jobs, _workflows)
 """What the settings alone cannot judge. Each raises ConfigurationError."""
 
 

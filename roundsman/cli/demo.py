@@ -57,7 +57,7 @@ def _throw_away(session: Session) -> Iterator[App]:
     with tempfile.TemporaryDirectory(prefix="roundsman-demo-") as folder:
         settings = read_settings({"ROUNDSMAN_STATE_DIR": folder}, Path(folder))
         logs.setup("info", settings.secrets())
-        demo_app = App(settings, session.jobs, session.clock)
+        demo_app = App(settings, session.jobs, session.workflows, session.clock)
         try:
             yield demo_app
         finally:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from config import Settings
 from roundsman.clock import Clock, SystemClock
+from roundsman.fsm.workflow import Workflow
 from roundsman.scheduling.job import Job
 
 if TYPE_CHECKING:
@@ -20,10 +21,13 @@ if TYPE_CHECKING:
 
 
 class Session:
-    """Settings, clock, the product's job classes, and the app built from them."""
+    """Settings, clock, the product's job and workflow classes, and the app built from them."""
 
-    def __init__(self, jobs: Sequence[type[Job]], clock: Clock | None = None) -> None:
+    def __init__(
+        self, jobs: Sequence[type[Job]], clock: Clock | None = None, *, workflows: Sequence[type[Workflow]] = ()
+    ) -> None:
         self.jobs = tuple(jobs)
+        self.workflows = tuple(workflows)
         self.clock: Clock = clock or SystemClock()
 
     @cached_property
@@ -38,7 +42,7 @@ class Session:
         """The composed parts (see `roundsman.app.App`), with the store's schema ensured. Not started."""
         from roundsman.app.composition import App
 
-        return App(self.settings, self.jobs, self.clock)
+        return App(self.settings, self.jobs, self.workflows, self.clock)
 
     @property
     def store(self) -> "Store":

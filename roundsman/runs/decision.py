@@ -177,7 +177,15 @@ def _waiting(ended: StepEnded, result: WaitUntil | WaitFor, patch: Mapping[str, 
         settlement=Nack(until) if until is not None and not here.asked else Ack(),
         unit=_unit_of(ended, UnitKind.STEP, patch),
         event=RunEvent(
-            held.id, "run.waiting", {**_about(held), "awaits": awaits, "until": until.isoformat() if until else None}
+            held.id,
+            "run.waiting",
+            {
+                **_about(held),
+                "status": RunStatus.WAITING.value,
+                "state": held.state,
+                "awaits": awaits,
+                "until": until.isoformat() if until else None,
+            },
         ),
     )
 

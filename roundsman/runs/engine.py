@@ -26,7 +26,7 @@ from roundsman.repositories.engine import Store
 from roundsman.repositories.run_claims import ClaimedRun, ClaimLostError
 from roundsman.repositories.run_decisions import CANCEL, RunDecisions
 from roundsman.repositories.run_record import Unit
-from roundsman.runs.crew import Crew
+from roundsman.runs.crew import GRACE, Crew
 from roundsman.runs.decision import MAX_CRASHES, Decision
 from roundsman.runs.held import CallMade, Held, Prepared, StepEnded
 from roundsman.runs.round import Ledgers, Round, Written, write
@@ -38,6 +38,7 @@ LOOK_AFTER = timedelta(seconds=1)
 RETRY_STORE_AFTER_S = 1.0
 NOT_OURS_S = 0.05
 """Between looks for something that is due and yet not to be had: another daemon is about it."""
+_LOOK_AT_STOP_S = 0.1
 IDLE_S = 60.0
 """The longest sleep when nothing is to be expected; only a lost wake-up could make it matter."""
 
@@ -89,6 +90,7 @@ class Engine:
         self._due_known = False
         self._idle = threading.Event()
         self._idle.set()
+        self._drained = threading.Event()
         self.counts: Counter[str] = Counter()
         """What it has done so far: claimed, steps, completed, failed, retried, ..."""
 
@@ -114,9 +116,29 @@ class Engine:
             return f"runs cannot be written: {self._fault}"
         return self._to.queue.ill()
 
+    @property
+    def is_serving(self) -> bool:
+        """Whether its thread runs."""
+        return self._thread is not None and self._thread.is_alive()
+
+    def serve_until_drained(self, stop: StopToken) -> None:
+        """Drive runs until nothing is due any more, or `stop`: for commands, where no daemon does. Raises StoreError."""
+        self.start()
+        try:
+            while not self._drained.wait(_LOOK_AT_STOP_S) and not stop.is_set():
+                if self._fault is not None:
+                    raise StoreError(self._fault)
+        finally:
+            self.halt()
+            if not self.wait_idle(GRACE.total_seconds()):
+                self.cancel()
+                self.wait_idle(GRACE.total_seconds())
+            self.stop()
+
     def start(self) -> None:
         """Begin to claim and drive."""
-        self._halting = False
+        self._halting, self._look = False, True
+        self._drained.clear()
         self._to.queue.start(self.wake)
         self._thread = threading.Thread(target=self._loop, name="runs", daemon=True)
         self._thread.start()
@@ -231,6 +253,8 @@ class Engine:
         if room:
             self._look = written.received >= room
             self._found_nothing = written.received == 0
+            if self._found_nothing and not self._crew.held and self._to.queue.is_empty():
+                self._drained.set()
         self._due_known = False
         self._follow(written, now)
 
@@ -352,9 +376,8 @@ class Engine:
         for run_id, what in asked.items():
             if what == CANCEL and run_id in self._crew.held:
                 self._crew.held[run_id].stop.set(StopReason.CANCELLED)
-        cancelled = [
-            run_id for run_id, what in asked.items() if what == CANCEL
-        ]  # a pause is heard by the step's commit
+        # A pause is heard by the commit of the step
+        cancelled = [run_id for run_id, what in asked.items() if what == CANCEL]
         if cancelled:
             with self._store.write() as connection:
                 RunDecisions().heard(connection, cancelled)

@@ -58,6 +58,7 @@ class RemoteRunQueue:
         self._threads: list[threading.Thread] = []
         self._stopping = threading.Event()
         self._away: str | None = None
+        self._came_empty = False
 
     def start(self, wake: Callable[[], None]) -> None:
         self._wake = wake
@@ -85,6 +86,9 @@ class RemoteRunQueue:
         return f"the thread {dead[0]} does not live" if dead and not self._stopping.is_set() else None
 
     # --- for the engine ---
+
+    def is_empty(self) -> bool:
+        return self._came_empty
 
     def want(self, wanted: Mapping[str, int], most: int) -> None:
         if most <= 0 or not wanted:
@@ -161,6 +165,7 @@ class RemoteRunQueue:
                 self._stopping.wait(RETRY_AFTER_S)
             if messages:
                 self._fetched.put(messages)
+            self._came_empty = not messages
             self._asked = None
             self._wake()
 

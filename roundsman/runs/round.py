@@ -1,6 +1,6 @@
 """What one transaction of the engine writes: the ends of steps, recorded calls, what was said, and new claims."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -63,6 +63,8 @@ class Ledgers:
     queue: RunQueue
     sinks: tuple[str, ...] = ()
     """Who is told of the ends of runs."""
+    told: Callable[[], None] = lambda: None
+    """Called after a commit with something to tell them; from the engine's thread, so it must not wait."""
 
 
 def write(connection: Connection, round_: Round, to: Ledgers, now: datetime, *, halting: bool) -> Written:

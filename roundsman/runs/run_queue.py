@@ -38,6 +38,10 @@ class RunQueue(Protocol):
         """Why it makes no progress."""
         ...
 
+    def is_empty(self) -> bool:
+        """Whether the last look found nothing because nothing is due, as far as can be told."""
+        ...
+
     def want(self, wanted: Mapping[str, int], most: int) -> None:
         """The engine has room for so much. Called before each look."""
         ...
@@ -113,7 +117,10 @@ class StoreRunQueue:
             self._listening = None
 
     def ill(self) -> str | None:
-        return None
+        return None if self._listening is None else self._listening.ill()
+
+    def is_empty(self) -> bool:
+        return True
 
     def want(self, wanted: Mapping[str, int], most: int) -> None:
         self._wanted, self._most = wanted, most

@@ -57,6 +57,8 @@ class Workers:
         """The threads end when they are free."""
         for _ in self._threads:
             self._ready.put(None)
+        self._threads = []
+        self._under_way = 0
 
     def _add(self) -> None:
         thread = threading.Thread(target=self._loop, name=f"step-{len(self._threads)}", daemon=True)

@@ -47,7 +47,7 @@ def test_parts_are_found_by_type_whatever_the_arguments_are_called() -> None:
         self.got = (light, shelf)
 
     lamp, shelf = Lamp(), Shelf()
-    built: Any = Parts({Shelf: shelf, Lamp: lamp}).build(job_with(constructor))
+    built: Any = Parts({Shelf: lambda: shelf, Lamp: lambda: lamp}).build(job_with(constructor))
     assert built.got == (lamp, shelf)
 
 
@@ -56,7 +56,7 @@ def test_a_wish_for_a_base_class_takes_what_derives_from_it() -> None:
         self.shelf = shelf
 
     tall = TallShelf()
-    built: Any = Parts({TallShelf: tall}).build(job_with(constructor))
+    built: Any = Parts({TallShelf: lambda: tall}).build(job_with(constructor))
     assert built.shelf is tall
 
 
@@ -65,7 +65,7 @@ def test_annotations_may_be_texts() -> None:
         self.lamp = lamp
 
     lamp = Lamp()
-    built: Any = Parts({Lamp: lamp}).build(job_with(constructor))
+    built: Any = Parts({Lamp: lambda: lamp}).build(job_with(constructor))
     assert built.lamp is lamp
 
 
@@ -73,7 +73,7 @@ def test_an_argument_with_a_default_keeps_it_when_no_part_fits() -> None:
     def constructor(self: Any, lamp: Lamp | None = None, times: int = 3) -> None:
         self.got = (lamp, times)
 
-    built: Any = Parts({Shelf: Shelf()}).build(job_with(constructor))
+    built: Any = Parts({Shelf: Shelf}).build(job_with(constructor))
     assert built.got == (None, 3)
 
 
@@ -82,7 +82,7 @@ def test_every_missing_part_is_one_sentence_with_what_is_on_offer(clock: ManualC
         raise AssertionError("never called")
 
     with pytest.raises(ConfigurationError) as caught:
-        Parts({Shelf: Shelf(), Clock: clock}).build(job_with(constructor))
+        Parts({Shelf: Shelf, Clock: lambda: clock}).build(job_with(constructor))
     assert caught.value.exit_code == EXIT_CONFIGURATION
     assert caught.value.faults == (
         "jobs.sample.Sample: its argument 'lamp' asks for 'Lamp'; on offer are Clock, Shelf.",
@@ -94,7 +94,7 @@ def test_a_protocol_is_found_where_it_is_offered_by_name(clock: ManualClock) -> 
     def constructor(self: Any, clock: Clock) -> None:
         self.clock = clock
 
-    built: Any = Parts({Clock: clock}).build(job_with(constructor))
+    built: Any = Parts({Clock: lambda: clock}).build(job_with(constructor))
     assert built.clock is clock
 
 
@@ -103,4 +103,4 @@ def test_another_protocol_is_matched_by_nobody(clock: ManualClock) -> None:
         raise AssertionError("never called")
 
     with pytest.raises(ConfigurationError, match="'Knocking'"):
-        Parts({Clock: clock}).build(job_with(constructor))
+        Parts({Clock: lambda: clock}).build(job_with(constructor))
