@@ -1,9 +1,9 @@
 """The queue in the store: messages are claimed, acked and put back in sets, a few statements for a whole batch.
 
 A claim is one guarded update that reads only the head of the index of ready messages, so that it costs the same
-whatever waits behind them. It writes the owner and a lease beside the row and counts the delivery. Owner and count
-are the proof of the lease: whatever is done to a message later names both, so a receiver that was away too long
-changes nothing.
+whatever waits behind them. It writes the owner and a lease beside the row and raises the row's token, which is the
+proof of the lease: whatever is done to the message later names it, so a receiver that was away too long changes
+nothing. (The count of deliveries is no proof: a replay sets it back.)
 
 A transaction that does several things acks and enqueues before it claims; when it touches groups in both, it calls
 `lock_groups` first: on PostgreSQL two transactions that lock the same ones in different orders would deadlock.
@@ -12,12 +12,12 @@ A transaction that does several things acks and enqueues before it claims; when 
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Row
 
 from roundsman.message import Draft, Entered, KindLimits, Message, worn_out
-from roundsman.repositories.queue_claim import Lease, take
+from roundsman.repositories.queue_claim import take
 from roundsman.repositories.queue_entry import enter, forget_old_keys
 from roundsman.repositories.queue_groups import GROUP_LOCKS, lock, settle
 from roundsman.repositories.queue_limits import QueueLimits
@@ -28,12 +28,10 @@ AT_ONCE = 1_000
 """So many of those that have become due are made ready with one claim; the next one does more."""
 
 
-# When the first delayed message is due and the first lease of these kinds ends: one entry of an index for each
+# When the first delayed message is due, and when the first lease ends: one entry of an index for each
 _DUE = Statement("""
 SELECT min(not_before), STEADY FROM queue_messages WHERE status = 'delayed'
-UNION ALL
-SELECT (SELECT min(lease_until) FROM queue_messages WHERE status = 'leased' AND kind = each.value), NULL
-FROM EACH :kinds
+UNION ALL SELECT min(lease_until), NULL FROM queue_messages WHERE status = 'leased'
 """)
 
 _MAKE_READY = Statement("""
@@ -44,7 +42,7 @@ UPDATE queue_messages SET status = 'ready', not_before = NULL WHERE id IN (
 """)
 
 _LAPSED = Statement("""
-SELECT id, owner, deliveries FROM queue_messages
+SELECT id, token, deliveries FROM queue_messages
 WHERE status = 'leased' AND (lease_until <= :now OR owner AMONG :owners) LIMIT :most FOR UPDATE SKIP LOCKED
 """)
 
@@ -53,9 +51,7 @@ _OWNERS = Statement("SELECT DISTINCT owner FROM queue_messages WHERE status = 'l
 
 def _under_lease(text: str) -> Statement:
     """A change of messages whose lease is still the one that the receiver knows."""
-    return Statement(
-        text.replace("MINE", "id AMONG :ids AND status = 'leased' AND owner = :owner AND deliveries = :deliveries")
-    )
+    return Statement(text.replace("MINE", "id AMONG :ids AND status = 'leased' AND token = :token"))
 
 
 _DELETE = _under_lease("DELETE FROM queue_messages WHERE MINE RETURNING id, group_key")
@@ -79,8 +75,12 @@ UPDATE queue_messages SET lease_until = :until WHERE id IN (SELECT id FROM free)
 _HELD = _under_lease("SELECT id, NULL FROM queue_messages WHERE MINE")
 
 
-_Held = tuple[int, Lease]
-"""The number of a message and the lease that its receiver had."""
+class _Held(NamedTuple):
+    """A message under the lease that its receiver had."""
+
+    id: int
+    token: int
+    deliveries: int
 
 
 class QueueRepository(QueueStock):
@@ -110,7 +110,7 @@ class QueueRepository(QueueStock):
         """Receive at most `wanted[kind]` of each kind and `most` in all, the most urgent first."""
         if most <= 0 or not any(count > 0 for count in wanted.values()):
             return []
-        self._advance(connection, wanted, now)
+        self._advance(connection, now)
         allowed = self._limits.allowed(connection, wanted, now)
         asked = {kind: min(count, most) for kind, count in allowed.items() if count > 0}
         if not asked:
@@ -161,10 +161,10 @@ class QueueRepository(QueueStock):
     def next_due(self, connection: Connection, kinds: Collection[str]) -> datetime | None:
         """When a claim of these kinds may find something that it does not find now, if nobody enqueues or acks.
 
-        The first delayed message becomes due (of any kind: whoever claims makes them ready), a lease runs out, or a
-        rate lets the next one pass.
+        The first delayed message becomes due, a lease runs out (both of any kind: a claim sees to all of them, and what
+        comes of it may be the next one of a group), or the rate of one of these kinds lets the next one pass.
         """
-        moments = [*self._due(connection, kinds), self._limits.next_token(connection, kinds)]
+        moments = [*self._due(connection), self._limits.next_token(connection, kinds)]
         return min((moment for moment in moments if moment is not None), default=None)
 
     def unblocks(self, messages: Iterable[Message]) -> bool:
@@ -173,20 +173,19 @@ class QueueRepository(QueueStock):
 
     # --- parts of a claim ---
 
-    def _due(self, connection: Connection, kinds: Collection[str]) -> list[datetime]:
-        rows = _DUE.run(connection, kinds=list(kinds))
-        return [read_time(connection, moment) for moment, _ in rows if moment is not None]
+    def _due(self, connection: Connection) -> list[datetime]:
+        return [read_time(connection, moment) for moment, _ in _DUE.run(connection) if moment is not None]
 
-    def _advance(self, connection: Connection, kinds: Collection[str], now: datetime) -> None:
+    def _advance(self, connection: Connection, now: datetime) -> None:
         """Make ready what has become due: one statement that reads a few entries of indexes, if nothing has."""
-        if not any(moment <= now for moment in self._due(connection, kinds)):
+        if not any(moment <= now for moment in self._due(connection)):
             return
         _MAKE_READY.run(connection, now=now, most=AT_ONCE)
         self._come_back(connection, _LAPSED.run(connection, owners=[], now=now, most=AT_ONCE), now)
 
     def _come_back(self, connection: Connection, rows: Sequence[Row[Any]], now: datetime) -> None:
         """What their receivers have lost."""
-        self._put_back(connection, [(row.id, Lease(row.owner, row.deliveries)) for row in rows], None, now)
+        self._put_back(connection, [_Held(row.id, row.token, row.deliveries) for row in rows], None, now)
 
     def _put_back(
         self, connection: Connection, held: Sequence[_Held], not_before: datetime | None, now: datetime
@@ -195,19 +194,19 @@ class QueueRepository(QueueStock):
         if not_before is not None and not_before <= now:
             not_before = None
         limit = self._max_deliveries
-        back = [(number, lease) for number, lease in held if limit is None or lease.deliveries < limit]
+        back = [each for each in held if limit is None or each.deliveries < limit]
         changed = _change(connection, _PUT_BACK, back, later=not_before is not None, not_before=not_before)
         if len(back) == len(held):
             return changed
-        worn = [(number, lease) for number, lease in held if limit is not None and lease.deliveries >= limit]
-        for deliveries in {lease.deliveries for _, lease in worn}:
-            these = [each for each in worn if each[1].deliveries == deliveries]
+        worn = [each for each in held if limit is not None and each.deliveries >= limit]
+        for deliveries in {each.deliveries for each in worn}:
+            these = [each for each in worn if each.deliveries == deliveries]
             changed |= _change(connection, _BURY, these, now=now, reason=worn_out(deliveries))
         return changed
 
 
 def _held(messages: Iterable[Message]) -> list[_Held]:
-    return [(int(message.id), message.lease) for message in messages]
+    return [_Held(int(message.id), message.lease, message.deliveries) for message in messages]
 
 
 def _lost(messages: Sequence[Message], changed: Collection[int]) -> list[Message]:
@@ -217,14 +216,14 @@ def _lost(messages: Sequence[Message], changed: Collection[int]) -> list[Message
 
 
 def _change(connection: Connection, statement: Statement, held: Iterable[_Held], **values: Any) -> set[int]:
-    """Run it for the messages of each lease (nearly always of one: the first delivery); returns which were changed."""
-    batches: dict[Lease, list[int]] = {}
-    for number, lease in held:
-        batches.setdefault(lease, []).append(number)
+    """Run it for the messages of each token (nearly all have the first one); returns which were changed."""
+    batches: dict[int, list[int]] = {}
+    for each in held:
+        batches.setdefault(each.token, []).append(each.id)
     changed: set[int] = set()
     groups: set[str] = set()
-    for (owner, deliveries), ids in batches.items():
-        for number, group in statement.run(connection, ids=ids, owner=owner, deliveries=deliveries, **values):
+    for token, ids in batches.items():
+        for number, group in statement.run(connection, ids=ids, token=token, **values):
             changed.add(number)
             if group is not None:
                 groups.add(group)

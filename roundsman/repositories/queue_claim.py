@@ -4,20 +4,12 @@ from collections.abc import Mapping
 from datetime import datetime
 from functools import cache
 from operator import itemgetter
-from typing import Any, NamedTuple
+from typing import Any
 
 from sqlalchemy import Connection
 
 from roundsman.message import Message
 from roundsman.repositories.statement import Statement, read_json, read_time
-
-
-class Lease(NamedTuple):
-    """The proof that a message was received."""
-
-    owner: str
-    deliveries: int
-
 
 # The first entries of the index of ready messages, for one of the kinds
 _HEAD = """
@@ -30,11 +22,12 @@ SELECT kind, rank, id FROM (
 # Materialized: run again in the middle of the update, it would lock other rows
 _CLAIM = """
 WITH heads AS MATERIALIZED ({heads})
-UPDATE queue_messages SET status = 'leased', owner = :owner, lease_until = :until, deliveries = deliveries + 1
+UPDATE queue_messages SET status = 'leased', owner = :owner, lease_until = :until, deliveries = deliveries + 1,
+    token = token + 1
 WHERE id IN (SELECT id FROM heads ORDER BY rank, id LIMIT :most)
-RETURNING id, kind, CAST(body AS text), priority, group_key, deliveries, enqueued_at, rank
+RETURNING id, kind, CAST(body AS text), priority, group_key, deliveries, enqueued_at, token, rank
 """
-_PLACE = itemgetter(7, 0)
+_PLACE = itemgetter(8, 0)
 
 # How many of the most urgent messages are of which kind
 _SHARES = """
@@ -50,7 +43,7 @@ def take(connection: Connection, asked: Mapping[str, int], most: int, owner: str
     else:
         rows = _take_heads(connection, asked, most, owner, until)
     rows.sort(key=_PLACE)
-    return _messages(connection, rows, owner)
+    return _messages(connection, rows)
 
 
 @cache
@@ -91,12 +84,10 @@ def _heads(asked: Mapping[str, int]) -> dict[str, Any]:
     return kinds | {f"most_{index}": count for index, count in enumerate(asked.values())}
 
 
-def _messages(connection: Connection, rows: list[Any], owner: str) -> list[Message]:
-    """Those that came in together share their time, and most are delivered for the first time."""
-    moments = {moment: read_time(connection, moment) for moment in {row[6] for row in rows}}
-    leases = {deliveries: Lease(owner, deliveries) for deliveries in {row[5] for row in rows}}
+def _messages(connection: Connection, rows: list[Any]) -> list[Message]:
+    moments = {moment: read_time(connection, moment) for moment in {row[6] for row in rows}}  # many share theirs
     bodies = read_json([row[2] for row in rows])
     return [
-        Message(str(number), kind, body, priority, group, deliveries, moments[entered], leases[deliveries])
-        for (number, kind, _, priority, group, deliveries, entered, _), body in zip(rows, bodies, strict=True)
+        Message(str(number), kind, body, priority, group, deliveries, moments[entered], token)
+        for (number, kind, _, priority, group, deliveries, entered, token, _), body in zip(rows, bodies, strict=True)
     ]

@@ -4,7 +4,7 @@ A message is in one of five states, and each state has an index of its own, so t
 thousand or a million wait: what is delayed, or held back by its group, is not in the index that claims read.
 """
 
-from sqlalchemy import BigInteger, Column, Float, Integer, Table, Text, text
+from sqlalchemy import BigInteger, Column, Float, Index, Integer, Table, Text, text
 
 from roundsman.repositories.columns import Json, UtcTime, metadata, numbered, partial
 
@@ -19,6 +19,7 @@ queue_messages = Table(
     Column("group_key", Text),
     Column("body", Json, nullable=False),
     Column("deliveries", Integer, nullable=False, server_default=text("0")),
+    Column("token", BigInteger, nullable=False, server_default=text("0")),  # grows with each claim: fences old leases
     Column("not_before", UtcTime),  # of a delayed one
     Column("owner", Text),  # with lease_until: who works on it
     Column("lease_until", UtcTime),
@@ -27,7 +28,7 @@ queue_messages = Table(
     Column("reason", Text),  # why it is dead
     partial("ix_queue_messages_ready", "kind", "rank", "id", where="status = 'ready'"),
     partial("ix_queue_messages_delayed", "not_before", where="status = 'delayed'"),
-    partial("ix_queue_messages_leased", "kind", "lease_until", where="status = 'leased'"),
+    partial("ix_queue_messages_leased", "lease_until", "kind", where="status = 'leased'"),
     partial("ix_queue_messages_held", "group_key", "id", where="status = 'held'"),
     partial("ix_queue_messages_dead", "kind", "id", where="status = 'dead'"),
     # The head of a group: at most one message of a group is under way, the others are held
@@ -48,6 +49,7 @@ queue_dedup = Table(
     Column("dedup_key", Text, primary_key=True),
     Column("message_id", BigInteger, nullable=False),
     Column("until", UtcTime, nullable=False),
+    Index("ix_queue_dedup_until", "until"),
 )
 
 queue_rates = Table(

@@ -19,6 +19,9 @@ def upgrade() -> None:
         sa.Column("until", UtcTime(), nullable=False),
         sa.PrimaryKeyConstraint("kind", "dedup_key", name=op.f("pk_queue_dedup")),
     )
+    with op.batch_alter_table("queue_dedup", schema=None) as batch_op:
+        batch_op.create_index("ix_queue_dedup_until", ["until"], unique=False)
+
     op.create_table(
         "queue_messages",
         sa.Column("id", BigId, sa.Identity(always=False), nullable=False),
@@ -29,6 +32,7 @@ def upgrade() -> None:
         sa.Column("group_key", sa.Text(), nullable=True),
         sa.Column("body", Json, nullable=False),
         sa.Column("deliveries", sa.Integer(), server_default=sa.text("0"), nullable=False),
+        sa.Column("token", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
         sa.Column("not_before", UtcTime(), nullable=True),
         sa.Column("owner", sa.Text(), nullable=True),
         sa.Column("lease_until", UtcTime(), nullable=True),
@@ -62,7 +66,7 @@ def upgrade() -> None:
         )
         batch_op.create_index(
             "ix_queue_messages_leased",
-            ["kind", "lease_until"],
+            ["lease_until", "kind"],
             unique=False,
             sqlite_where=sa.text("status = 'leased'"),
             postgresql_where=sa.text("status = 'leased'"),
@@ -165,7 +169,7 @@ def upgrade() -> None:
     op.create_table(
         "run_events",
         sa.Column("id", BigId, sa.Identity(always=False), nullable=False),
-        sa.Column("run_id", BigId, nullable=False),
+        sa.Column("run_id", sa.BigInteger(), nullable=False),
         sa.Column("sink", sa.Text(), nullable=False),
         sa.Column("event", sa.Text(), nullable=False),
         sa.Column("payload", Json, nullable=False),
@@ -175,12 +179,39 @@ def upgrade() -> None:
         sa.Column("owner", sa.Text(), nullable=True),
         sa.Column("lease_until", UtcTime(), nullable=True),
         sa.Column("error", sa.Text(), nullable=True),
-        sa.ForeignKeyConstraint(["run_id"], ["runs.id"], name=op.f("fk_run_events_run_id"), ondelete="CASCADE"),
+        sa.Column("set_aside_at", UtcTime(), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_run_events")),
+        sqlite_autoincrement=True,
     )
     with op.batch_alter_table("run_events", schema=None) as batch_op:
-        batch_op.create_index("ix_run_events_run_id", ["run_id", "sink", "id"], unique=False)
-        batch_op.create_index("ix_run_events_sink_not_before", ["sink", "not_before"], unique=False)
+        batch_op.create_index(
+            "ix_run_events_claimed",
+            ["owner", "lease_until"],
+            unique=False,
+            sqlite_where=sa.text("owner IS NOT NULL"),
+            postgresql_where=sa.text("owner IS NOT NULL"),
+        )
+        batch_op.create_index(
+            "ix_run_events_due",
+            ["sink", "not_before", "id"],
+            unique=False,
+            sqlite_where=sa.text("owner IS NULL AND set_aside_at IS NULL"),
+            postgresql_where=sa.text("owner IS NULL AND set_aside_at IS NULL"),
+        )
+        batch_op.create_index(
+            "ix_run_events_first",
+            ["run_id", "sink", "id"],
+            unique=False,
+            sqlite_where=sa.text("set_aside_at IS NULL"),
+            postgresql_where=sa.text("set_aside_at IS NULL"),
+        )
+        batch_op.create_index(
+            "ix_run_events_set_aside",
+            ["set_aside_at"],
+            unique=False,
+            sqlite_where=sa.text("set_aside_at IS NOT NULL"),
+            postgresql_where=sa.text("set_aside_at IS NOT NULL"),
+        )
 
     op.create_table(
         "run_logs",
