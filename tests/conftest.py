@@ -39,6 +39,7 @@ from servers import (  # noqa: E402
     shared_postgres,
 )
 from sqlalchemy.engine import URL  # noqa: E402
+from sqs_server import SqsServer, shared_sqs  # noqa: E402
 
 from roundsman.clock import ManualClock  # noqa: E402
 from roundsman.repositories.engine import Store, StoreOptions  # noqa: E402
@@ -116,6 +117,15 @@ def redis_server(pytestconfig: pytest.Config) -> RedisServer:
     """The run's Redis, shared by all tests: use keys of your own, and do not stop it."""
     try:
         return shared_redis(pytestconfig.stash[_folder])
+    except ServerMissingError as error:
+        pytest.skip(str(error))
+
+
+@pytest.fixture(scope="session")
+def sqs_server(pytestconfig: pytest.Config) -> SqsServer:
+    """The run's stand-in for Amazon SQS, shared by all tests: make an account of your own, and do not stop it."""
+    try:
+        return shared_sqs(pytestconfig.stash[_folder])
     except ServerMissingError as error:
         pytest.skip(str(error))
 

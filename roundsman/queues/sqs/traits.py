@@ -1,0 +1,88 @@
+"""How an SQS queue itself is set up, as far as it touches us: read at first use, and judged once in the log."""
+
+import json
+import logging
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+
+from roundsman.errors import QueueError
+from roundsman.queues.sqs.client import SqsClient, SqsPlace
+
+FEW_RECEIVES = 10
+"""A redrive policy that allows fewer takes messages away that are not given up: leases that ran out, restarts, and
+messages that were early or not wanted at the time all count as receives."""
+_NAMES = ("RedrivePolicy", "VisibilityTimeout", "MessageRetentionPeriod")
+_RETENTION = timedelta(days=4)
+"""SQS's default."""
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Traits:
+    """What was found."""
+
+    retention: timedelta = _RETENTION
+    """Whatever is older is gone, without a word."""
+    visibility: timedelta | None = None
+    max_receives: int | None = None
+    """After so many SQS itself moves a message to the dead letters."""
+    dead_letter_arn: str | None = None
+
+
+class TraitsOf:
+    """The traits of one queue, read when they are first needed."""
+
+    def __init__(self, client: SqsClient, place: SqsPlace, lease: timedelta) -> None:
+        self._client, self._place, self._lease = client, place, lease
+        self._lock = threading.Lock()
+        self._found: Traits | None = None
+
+    def __call__(self) -> Traits:
+        """Raises QueueError."""
+        with self._lock:
+            if self._found is None:
+                self._found = _read(self._client.attributes(self._place.queue_url, *_NAMES))
+                self._judge(self._found)
+            return self._found
+
+    def look(self) -> None:
+        """Have the judgement said. Whoever may not read attributes can still receive."""
+        if self._found is not None:
+            return
+        try:
+            self()
+        except QueueError as error:
+            log.warning("The traits of the queue were not read, so nothing is known of its redrive policy: %s", error)
+            with self._lock:
+                self._found = self._found or Traits()
+
+    def _judge(self, traits: Traits) -> None:
+        if traits.max_receives is not None and traits.max_receives < FEW_RECEIVES:
+            log.warning(
+                "The redrive policy of the queue %s gives a message up after %d receives, behind our back and however "
+                "many attempts are left; set its maxReceiveCount to 100 or more.",
+                self._place.name,
+                traits.max_receives,
+            )
+        if traits.visibility is not None and traits.visibility != self._lease:
+            log.info(
+                "The visibility timeout of the queue %s (%d s) does not matter: each receive asks for %d s, and work "
+                "that takes longer prolongs it.",
+                self._place.name,
+                traits.visibility.total_seconds(),
+                self._lease.total_seconds(),
+            )
+
+
+def _read(attributes: Mapping[str, str]) -> Traits:
+    policy = json.loads(attributes.get("RedrivePolicy") or "{}")
+    visibility = attributes.get("VisibilityTimeout")
+    return Traits(
+        retention=timedelta(seconds=int(attributes.get("MessageRetentionPeriod", _RETENTION.total_seconds()))),
+        visibility=timedelta(seconds=int(visibility)) if visibility is not None else None,
+        max_receives=int(policy["maxReceiveCount"]) if "maxReceiveCount" in policy else None,
+        dead_letter_arn=policy.get("deadLetterTargetArn"),
+    )
