@@ -1,0 +1,81 @@
+"""What is due while steps work: leases, what runs say, how far they are, what people ask of them."""
+
+from datetime import timedelta
+
+from roundsman.clock import Clock
+from roundsman.repositories.engine import Store
+from roundsman.repositories.run_decisions import CANCEL, RunDecisions
+from roundsman.runs.crew import Crew
+from roundsman.runs.held import Held
+from roundsman.runs.round import Ledgers
+from roundsman.scheduling.job import StopReason
+
+ATTEND_EVERY = timedelta(seconds=1)
+"""How often progress and log lines are stored, and requests heard, while steps work."""
+
+
+class Attendant:
+    """Looks after the held runs, in the engine's thread."""
+
+    def __init__(self, store: Store, clock: Clock, to: Ledgers, crew: Crew, lease: timedelta) -> None:
+        self._store = store
+        self._clock = clock
+        self._to = to
+        self._crew = crew
+        self._renew_every_s = lease.total_seconds() / 3
+        self._next = 0.0
+        self._renew_at = 0.0
+
+    def seconds_left(self) -> float | None:
+        """Until it has something to do; None while nothing is held."""
+        return max(self._next - self._clock.monotonic(), 0.0) if self._crew.held else None
+
+    def attend(self) -> None:
+        """Do what is due. Raises StoreError; then it is due again at once."""
+        now_s = self._clock.monotonic()
+        if not self._crew.held or now_s < self._next:
+            return
+        held = list(self._crew.held.values())
+        self._store_words(held)
+        if now_s >= self._renew_at:
+            self._renew(held)
+            self._renew_at = now_s + self._renew_every_s
+        self._hear()
+        self._next = now_s + ATTEND_EVERY.total_seconds()
+
+    def _store_words(self, held: list[Held]) -> None:
+        lines = [(each, list(each.lines)) for each in held if each.lines]
+        shown = [
+            (each, percent)
+            for each in held
+            if (percent := each.shown_progress) is not None and percent != each.progress
+        ]
+        if not lines and not shown:
+            return
+        with self._store.write() as connection:
+            self._to.record.add_lines(connection, [line for _, said in lines for line in said])
+            self._to.claims.show_progress(connection, [(each.id, each.token, percent) for each, percent in shown])
+        for each, said in lines:
+            for _ in said:
+                each.lines.popleft()
+        for each, percent in shown:
+            each.progress = percent
+
+    def _renew(self, held: list[Held]) -> None:
+        now = self._clock.now()
+        with self._store.write() as connection:
+            self._to.claims.renew(connection, {each.id: each.token for each in held}, now)
+            self._to.queue.extend(connection, [each.message for each in held], now)
+
+    def _hear(self) -> None:
+        """A pause is heard by the commit of the step; a cancelled run's step is asked to stop."""
+        with self._store.read() as connection:
+            asked = self._to.claims.asked(connection)
+        cancelled = [run_id for run_id, what in asked.items() if what == CANCEL]
+        if not cancelled:
+            return
+        for run_id in cancelled:
+            if run_id in self._crew.held:
+                self._crew.held[run_id].stop.set(StopReason.CANCELLED)
+        with self._store.write() as connection:
+            RunDecisions().heard(connection, cancelled)
