@@ -90,21 +90,26 @@ run_logs = Table(
     Index("ix_run_logs_run_id", "run_id", "id"),
 )
 
+# Without a foreign key: what the world is still to be told outlives its run, and carries all that is to be told
 run_events = Table(
     "run_events",
     metadata,
     numbered(),
-    _run_id(),
+    Column("run_id", BigInteger, nullable=False),
     Column("sink", Text, nullable=False),  # whom it is for
-    Column("event", Text, nullable=False),  # run.started, run.completed, ...
+    Column("event", Text, nullable=False),  # run.waiting, run.completed, ...
     Column("payload", Json, nullable=False),
     Column("created_at", UtcTime, nullable=False),
     Column("attempts", Integer, nullable=False, server_default=text("0")),
     Column("not_before", UtcTime, nullable=False),
-    Column("owner", Text),
+    Column("owner", Text),  # with lease_until: who delivers it
     Column("lease_until", UtcTime),
-    Column("error", Text),
+    Column("error", Text),  # of the last attempt
+    Column("set_aside_at", UtcTime),  # nobody tries any more
+    partial("ix_run_events_due", "sink", "not_before", "id", where="owner IS NULL AND set_aside_at IS NULL"),
     # Those of one run are delivered in the order of their ids
-    Index("ix_run_events_run_id", "run_id", "sink", "id"),
-    Index("ix_run_events_sink_not_before", "sink", "not_before"),
+    partial("ix_run_events_first", "run_id", "sink", "id", where="set_aside_at IS NULL"),
+    partial("ix_run_events_claimed", "owner", "lease_until", where="owner IS NOT NULL"),
+    partial("ix_run_events_set_aside", "set_aside_at", where="set_aside_at IS NOT NULL"),
+    sqlite_autoincrement=True,  # receivers know an event by its number: a delivered one's is never used again
 )

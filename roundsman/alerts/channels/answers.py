@@ -1,23 +1,11 @@
-"""What an answer over HTTP means, or the lack of one; and how to speak of it without giving a secret away.
-
-Apart from `base`, as a daemon that only writes to the console needs neither sockets nor TLS.
-"""
+"""What an answer means for a channel, and how to quote it without giving a secret away."""
 
 import re
-import socket
-import ssl
-import time
 from collections.abc import Iterable
-from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
 from http import HTTPStatus
-from http.client import HTTPException
 
 from roundsman.alerts.channels.base import Fault
 from roundsman.alerts.message import cut
-
-LONGEST_ANSWER_BYTES = 64 * 1024
-"""No more of an answer is read: both services answer with a few hundred bytes."""
 
 
 def secret_parts(*secrets: str | None) -> tuple[str, ...]:
@@ -46,68 +34,3 @@ def status_fault(status: int) -> Fault:
     if status in (HTTPStatus.BAD_REQUEST, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, HTTPStatus.UNPROCESSABLE_ENTITY):
         return Fault.REJECTED
     return Fault.TEMPORARY
-
-
-def status_words(status: int) -> str:
-    """`HTTP 503 Service Unavailable`; a redirect says that it is not followed."""
-    try:
-        words = f"HTTP {status} {HTTPStatus(status).phrase}"
-    except ValueError:
-        words = f"HTTP {status}"
-    return f"{words} (redirects are not followed)" if 300 <= status < 400 else words
-
-
-def retry_after(value: str | None, now: datetime) -> timedelta | None:
-    """The Retry-After header (RFC 9110, 10.2.3): seconds or an HTTP date; None when absent or unreadable."""
-    if value is None:
-        return None
-    value = value.strip()
-    if re.fullmatch(r"\d{1,9}(\.\d+)?", value):  # Slack documents whole seconds; fractions have been seen elsewhere
-        return timedelta(seconds=float(value))
-    try:
-        moment = parsedate_to_datetime(value)
-    except (ValueError, TypeError, IndexError, OverflowError):
-        return None
-    moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
-    return max(moment - now, timedelta(0))
-
-
-def read_all(parts: Iterable[bytes], timeout: timedelta) -> bytes:
-    """The first LONGEST_ANSWER_BYTES of an answer. Raises TimeoutError when they drip in for longer than `timeout`."""
-    body = bytearray()
-    deadline = time.monotonic() + timeout.total_seconds()
-    for part in parts:
-        body += part
-        if len(body) >= LONGEST_ANSWER_BYTES:
-            break
-        if time.monotonic() > deadline:
-            raise TimeoutError
-    return bytes(body[:LONGEST_ANSWER_BYTES])
-
-
-def connection_words(error: BaseException) -> str:
-    """Why there was no answer, from the type of the failure alone: its text may hold the URL."""
-    chain: list[BaseException] = []
-    while len(chain) < 5:
-        chain.append(error)
-        inner = getattr(error, "reason", None)
-        following = inner if isinstance(inner, BaseException) else error.__cause__ or error.__context__
-        if following is None:
-            break
-        error = following
-    for kind, words in _CONNECTION_WORDS:
-        if any(isinstance(link, kind) for link in chain):
-            return words
-    return type(chain[0]).__name__
-
-
-_CONNECTION_WORDS: tuple[tuple[type[BaseException], str], ...] = (
-    (TimeoutError, "no answer in time"),
-    (socket.gaierror, "its host name is unknown here; check the name service"),
-    (ssl.SSLCertVerificationError, "its certificate is not trusted"),
-    (ssl.SSLError, "no TLS connection"),
-    (ConnectionRefusedError, "connection refused"),
-    (ConnectionResetError, "connection reset"),
-    (BrokenPipeError, "connection reset"),
-    (HTTPException, "what answers there does not speak HTTP"),
-)

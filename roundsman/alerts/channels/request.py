@@ -12,8 +12,8 @@ from datetime import datetime, timedelta
 from http.client import HTTPException, HTTPResponse
 from typing import Any
 
-from roundsman.alerts.channels.answers import connection_words, read_all, retry_after
 from roundsman.alerts.channels.base import DeliveryError, Fault
+from roundsman.answers import connection_words, read_all, retry_after
 
 UNREACHED = (OSError, HTTPException, ValueError)
 """URLError and timeouts are OSErrors; HTTPException: an answer that is not HTTP; ValueError: undecodable headers."""

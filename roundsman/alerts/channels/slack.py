@@ -18,17 +18,11 @@ from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError, SlackClientError
 from slack_sdk.webhook import WebhookClient, WebhookResponse
 
-from roundsman.alerts.channels.answers import (
-    connection_words,
-    retry_after,
-    scrub,
-    secret_parts,
-    status_fault,
-    status_words,
-)
+from roundsman.alerts.channels.answers import scrub, secret_parts, status_fault
 from roundsman.alerts.channels.base import HTTP_TIMEOUT, DeliveryError, Fault, Receipt, digest
 from roundsman.alerts.channels.request import UNREACHED, carry
 from roundsman.alerts.message import Message, escaped
+from roundsman.answers import connection_words, retry_after, status_words
 from roundsman.clock import Clock
 
 API_URL = "https://slack.com/api/"

@@ -14,17 +14,10 @@ from typing import Any
 import requests
 import urllib3
 
-from roundsman.alerts.channels.answers import (
-    connection_words,
-    read_all,
-    retry_after,
-    scrub,
-    secret_parts,
-    status_fault,
-    status_words,
-)
+from roundsman.alerts.channels.answers import scrub, secret_parts, status_fault
 from roundsman.alerts.channels.base import HTTP_TIMEOUT, DeliveryError, Fault, Receipt, digest
 from roundsman.alerts.message import Message, escaped
+from roundsman.answers import connection_words, read_all, retry_after, status_words
 from roundsman.clock import Clock
 
 API_URL = "https://api.telegram.org"

@@ -5,6 +5,7 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import Protocol
 
+from roundsman.logs import fields
 from roundsman.repositories.run_outbox import OutgoingEvent
 
 
@@ -48,3 +49,13 @@ class EventSink(Protocol):
     def close(self) -> None:
         """Let go of connections; a later `deliver` makes new ones."""
         ...
+
+
+def fields_of(event: OutgoingEvent) -> dict[str, str]:
+    """The journal fields of every line about an event."""
+    return fields(
+        EVENT=event.event,
+        RUN_ID=event.run_id,
+        WORKFLOW=event.payload.get("workflow"),
+        CORRELATION_ID=event.payload.get("correlation_id"),
+    )

@@ -1,22 +1,12 @@
-"""Run events as lines of the log, with fields to find them by: `journalctl EVENT=run.completed WORKFLOW=three_steps`."""
+"""Run events as lines of the log, with fields to find them by: `journalctl EVENT=run.completed WORKFLOW=noop`."""
 
 import logging
 from collections.abc import Sequence
 
-from roundsman.logs import fields
 from roundsman.repositories.run_outbox import OutgoingEvent
+from roundsman.runs.sinks.base import fields_of
 
 log = logging.getLogger(__name__)
-
-
-def fields_of(event: OutgoingEvent) -> dict[str, str]:
-    """The journal fields of every line about an event."""
-    return fields(
-        EVENT=event.event,
-        RUN_ID=event.run_id,
-        WORKFLOW=event.payload.get("workflow"),
-        CORRELATION_ID=event.payload.get("correlation_id"),
-    )
 
 
 class JournalSink:
