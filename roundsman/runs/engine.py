@@ -238,6 +238,8 @@ class Engine:
                 self._to.queue.rolled_back()
                 raise
         self._to.queue.committed()
+        if self._to.sinks and any(decision.event is not None for _, decision in written.decisions):
+            self._to.told()
         if self._fault is not None:
             log.warning("Runs can be written again")
             self._fault = None
