@@ -34,7 +34,7 @@ class Feature(Enum):
     """What a place may be unable to do."""
 
     TIME = auto()
-    """Its time is the test's: minutes and days pass at will."""
+    """Its time is the test's, the fixture `clock`: minutes and days pass at will."""
     ORDER = auto()
     """The most urgent first, everything in its exact place."""
     DELAY = auto()

@@ -42,9 +42,9 @@ class Queue(Protocol):
     def dequeue(self, wanted: Mapping[str, int], most: int, wait: timedelta = timedelta(0)) -> list[Message]:
         """Receive at most `wanted[kind]` of each kind and `most` in all, the most urgent first.
 
-        What nobody holds any more (its lease has run out) is freed first, and may be among them. When nothing can be
-        received, also for want of room or of tokens, waits at most `wait` (of real time) for something to come or to
-        become due, or until `wake`.
+        What nobody holds any more (its lease has run out) is freed first, at least of these kinds, and may be among
+        them. When nothing can be received, also for want of room or of tokens, waits at most `wait` (of real time)
+        for something to come or to become due, or until `wake`.
         """
         ...
 

@@ -18,7 +18,7 @@ import threading
 import time
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from secrets import token_hex
 from typing import Any
 
@@ -54,7 +54,7 @@ class RedisQueue:
             "window": self._options.dedup_window // MILLISECOND,
             "keys": [False if draft.dedup is None else draft.dedup for draft in drafts],
         }
-        ids: list[bytes] = self._redis.run("enqueue", now, asked, [_record(draft, now) for draft in drafts])
+        ids: list[bytes] = self._redis.run("enqueue", now, asked, _records(drafts, now))
         return [Entered(one.decode().removeprefix("="), one.startswith(b"=")) for one in ids]
 
     # --- out ---
@@ -187,13 +187,24 @@ class RedisQueue:
         self._redis.close()
 
 
-def _record(draft: Draft, now: datetime) -> str:
-    """See `redis_scripts/common.lua`."""
-    due = _due(now, draft.delay)
-    place = rank(draft.priority, now + draft.delay)
+def _records(drafts: Sequence[Draft], now: datetime) -> list[str]:
+    """See `redis_scripts/common.lua`. The headers of a batch are few: making each anew would double the cost."""
+    headers: dict[Any, str] = {}
+    records = []
+    for draft in drafts:
+        alike = draft.kind, draft.priority, draft.delay, draft.group
+        header = headers.get(alike)
+        if header is None:
+            header = headers[alike] = _header(draft, now)
+        records.append(f"{header}\n,{json.dumps(draft.body)}")
+    return records
+
+
+def _header(draft: Draft, now: datetime) -> str:
     enqueued = str((now - EPOCH) // MICROSECOND)
-    header = [draft.kind, int(draft.priority), place, due, enqueued, False if draft.group is None else draft.group]
-    return f"{json.dumps(header)}\n,{json.dumps(draft.body)}"
+    place, due = rank(draft.priority, now + draft.delay), _due(now, draft.delay)
+    group = False if draft.group is None else draft.group
+    return json.dumps([draft.kind, int(draft.priority), place, due, enqueued, group])
 
 
 def _due(now: datetime, delay: timedelta) -> int:
@@ -218,7 +229,8 @@ def _group(value: Any) -> str | None:
 
 
 def _when(microseconds: int | str) -> datetime:
-    return EPOCH + timedelta(microseconds=int(microseconds))
+    # a float tells quarters of a microsecond apart here, and the nearest whole one is taken
+    return datetime.fromtimestamp(int(microseconds) / 1_000_000, UTC)
 
 
 def _moment(text: bytes) -> datetime | None:

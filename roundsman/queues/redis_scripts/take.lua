@@ -62,9 +62,12 @@ local function lease(kind, ids)
     return entries
 end
 
+-- Also of kinds that are not wanted: a group lies across kinds
+for _, kind in ipairs(call('SMEMBERS', root .. 'kinds')) do
+    free_what_nobody_holds(kind)
+end
 for _, want in ipairs(asked.wanted) do
     local kind = want[1]
-    free_what_nobody_holds(kind)
     promote_due(kind)
     local number = math.min(room(kind, want[2], want[3], want[4]), asked.most)
     if number > 0 then
