@@ -31,6 +31,11 @@ class DaemonProcess:
         assert found is not None
         return int(found[1]) / 1024
 
+    def kill(self) -> None:
+        """SIGKILL, and wait until it is gone."""
+        self.process.kill()
+        self.process.wait(PATIENCE_S)
+
     def cpu_s(self) -> float:
         """User and system time so far, also of ended children."""
         stat = Path(f"/proc/{self.process.pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
@@ -54,6 +59,7 @@ def running(state_dir: Path, command: Sequence[str] = ROUNDSMAN, **settings: str
                 pass
             yield DaemonProcess(process, time.monotonic() - begun)
         finally:
-            process.send_signal(signal.SIGTERM)
+            if process.poll() is None:
+                process.send_signal(signal.SIGTERM)
             process.wait(PATIENCE_S)
             address.unlink()
