@@ -180,8 +180,10 @@ class QueueRepository(QueueStock):
         """Make ready what has become due: one statement that reads a few entries of indexes, if nothing has."""
         if not any(moment <= now for moment in self._due(connection)):
             return
-        _MAKE_READY.run(connection, now=now, most=AT_ONCE)
         self._come_back(connection, _LAPSED.run(connection, owners=[], now=now, most=AT_ONCE), now)
+        _MAKE_READY.run(
+            connection, now=now, most=AT_ONCE
+        )  # last: when a head was buried, the next of its group counts as delayed
 
     def _come_back(self, connection: Connection, rows: Sequence[Row[Any]], now: datetime) -> None:
         """What their receivers have lost."""
