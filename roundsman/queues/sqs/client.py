@@ -5,6 +5,7 @@ do just then is tried again here, what it refuses is handed back entry by entry.
 requests and keys, so none travels up: each becomes one sentence that names the queue and what one can do.
 """
 
+import logging
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -13,7 +14,7 @@ from datetime import timedelta
 from typing import Any, TypeVar
 
 from roundsman.errors import QueueError
-from roundsman.queues.sqs.faults import REFUSALS, call_fault, code_of, connection_fault
+from roundsman.queues.sqs.faults import DENIALS, REFUSALS, call_fault, code_of, connection_fault
 from roundsman.retry import backoff
 
 BATCH = 10
@@ -165,7 +166,7 @@ class SqsClient:
             code, words = code_of(error.response), str(error.response.get("Error", {}).get("Message", ""))
             if code in REFUSALS:
                 raise _RefusedError(words or code, call_fault(name, code)) from None
-            raise QueueError(call_fault(name, code)) from None
+            raise (DeniedError if code in DENIALS else QueueError)(call_fault(name, code)) from None
         except (BotoCoreError, HTTPClientError, ValueError) as error:  # ValueError: an endpoint that is no URL
             raise QueueError(connection_fault(name, type(error).__name__)) from None
 
@@ -174,6 +175,10 @@ class SqsClient:
             if self._made is None:
                 self._made = _make(self._place)
             return self._made
+
+
+class DeniedError(QueueError):
+    """This call is not allowed."""
 
 
 class _RefusedError(QueueError):
@@ -186,6 +191,8 @@ def _make(place: SqsPlace) -> Any:
     import boto3
     from botocore.config import Config
 
+    for chatty in ("boto3", "botocore"):  # their DEBUG lines hold tokens that are registered with no redactor
+        logging.getLogger(chatty).setLevel(logging.WARNING)
     config = Config(
         connect_timeout=CONNECT_SECONDS,
         read_timeout=READ_SECONDS,

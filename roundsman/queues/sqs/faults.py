@@ -15,6 +15,10 @@ REFUSALS = frozenset({
 })  # fmt: skip
 """About what was sent, not about the queue: another entry, or another call, may pass."""
 
+_DENIALS = ("AccessDenied", "AccessDeniedException", "AuthorizationError", "OptInRequired", "UnauthorizedOperation")
+DENIALS = frozenset(_DENIALS)
+"""This call is not allowed; others may be."""
+
 _OF_CODES = {
     "does not exist": (
         "check SQS_QUEUE_URL and AWS_REGION",
@@ -22,7 +26,7 @@ _OF_CODES = {
     ),
     "denies access": (
         "allow sqs:SendMessage, ReceiveMessage, DeleteMessage, ChangeMessageVisibility and GetQueueAttributes",
-        ("AccessDenied", "AccessDeniedException", "AuthorizationError", "OptInRequired", "UnauthorizedOperation"),
+        _DENIALS,
     ),
     "does not know the credentials": (
         _CREDENTIALS,

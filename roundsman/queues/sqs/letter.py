@@ -66,12 +66,14 @@ class Facts:
     def parse(cls, text: str) -> Self:
         """Raises ValueError, KeyError or TypeError."""
         told = json.loads(text)
+        if not isinstance(told, dict):
+            raise TypeError("no JSON object")
         due, dead = told.get("due_at"), told.get("dead_at")
         return cls(
             id=str(told["id"]),
             kind=str(told["kind"]),
             priority=int(told["priority"]),
-            group=told.get("group"),
+            group=str(told["group"]) if "group" in told else None,
             enqueued_at=_aware(told["enqueued_at"]),
             due_at=_aware(due) if due else None,
             foreign=bool(told.get("foreign")),
@@ -110,16 +112,18 @@ class Letter:
         return entry | ({"MessageGroupId": group, "MessageDeduplicationId": self.sqs_id} if fifo else {})
 
 
-def new_entry(draft: Draft, facts: Facts, *, fifo: bool, delay: timedelta) -> dict[str, Any]:
-    """What to send for a draft; `delay` is the part that SQS is to keep it back for."""
+def new_entry(draft: Draft, facts: Facts, *, fifo: bool, delay: timedelta, alone: str = "") -> dict[str, Any]:
+    """What to send for a draft.
+
+    `delay` is the part of it that SQS is to wait for; `alone` the group, in SQS, of a message that has none.
+    """
     entry = {
         "MessageBody": json.dumps(draft.body, separators=(",", ":"), allow_nan=False),
         "MessageAttributes": {ATTRIBUTE: facts.attribute()},
     }
     if fifo:
-        # A queue may look for duplicates within a group only: those of one key share theirs
-        key = dedup_key(draft)
-        return entry | {"MessageGroupId": group_id(facts, key), "MessageDeduplicationId": key or facts.id}
+        group = group_id(facts) if facts.group is not None else alone or facts.id
+        return entry | {"MessageGroupId": group, "MessageDeduplicationId": dedup_key(draft) or facts.id}
     return entry | ({"DelaySeconds": whole_seconds(delay)} if delay else {})
 
 
@@ -130,10 +134,10 @@ def dedup_key(draft: Draft) -> str | None:
     return hashlib.sha256(json.dumps([draft.kind, draft.dedup]).encode()).hexdigest()
 
 
-def group_id(facts: Facts, otherwise: str | None = None) -> str:
+def group_id(facts: Facts) -> str:
     """The group in SQS; a message without one is alone in its own."""
     if facts.group is None:
-        return otherwise or facts.id
+        return facts.id
     if re.fullmatch(r"[!-}]{1,100}", facts.group):
         return facts.group
     return f"sha256-{hashlib.sha256(facts.group.encode()).hexdigest()}"

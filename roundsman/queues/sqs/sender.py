@@ -74,4 +74,7 @@ class SqsSender:
         by_sqs = timedelta(0) if fifo else min(draft.delay, LONGEST_DELAY)
         due = now + draft.delay if draft.delay > by_sqs else None
         facts = Facts(new_id, draft.kind, draft.priority, draft.group, now, due)
-        return new_entry(draft, facts, fifo=fifo, delay=by_sqs)
+        # where SQS looks for duplicates within groups only, those of one key need the same one, and wait for each other
+        key = dedup_key(draft)
+        alone = key if key and self._traits().duplicates_by_group else new_id
+        return new_entry(draft, facts, fifo=fifo, delay=by_sqs, alone=alone)

@@ -7,13 +7,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
-from roundsman.errors import QueueError
-from roundsman.queues.sqs.client import SqsClient, SqsPlace
+from roundsman.queues.sqs.client import DeniedError, SqsClient, SqsPlace
 
 FEW_RECEIVES = 10
 """A redrive policy that allows fewer takes messages away that are not given up: leases that ran out, restarts, and
 messages that were early or not wanted at the time all count as receives."""
 _NAMES = ("RedrivePolicy", "VisibilityTimeout", "MessageRetentionPeriod")
+_FIFO_NAMES = ("DeduplicationScope",)
 _RETENTION = timedelta(days=4)
 """SQS's default."""
 
@@ -30,6 +30,8 @@ class Traits:
     max_receives: int | None = None
     """After so many SQS itself moves a message to the dead letters."""
     dead_letter_arn: str | None = None
+    duplicates_by_group: bool = False
+    """It looks for duplicates within a group only, as a FIFO queue of high throughput does."""
 
 
 class TraitsOf:
@@ -39,25 +41,26 @@ class TraitsOf:
         self._client, self._place, self._lease = client, place, lease
         self._lock = threading.Lock()
         self._found: Traits | None = None
+        self._denied = False
 
     def __call__(self) -> Traits:
         """Raises QueueError."""
         with self._lock:
             if self._found is None:
-                self._found = _read(self._client.attributes(self._place.queue_url, *_NAMES))
+                names = (*_NAMES, *_FIFO_NAMES) if self._place.fifo else _NAMES
+                self._found = _read(self._client.attributes(self._place.queue_url, *names))
                 self._judge(self._found)
             return self._found
 
     def look(self) -> None:
-        """Have the judgement said. Whoever may not read attributes can still receive."""
-        if self._found is not None:
+        """Have the judgement said. Whoever may not read attributes can still receive. Raises QueueError."""
+        if self._found is not None or self._denied:
             return
         try:
             self()
-        except QueueError as error:
-            log.warning("The traits of the queue were not read, so nothing is known of its redrive policy: %s", error)
-            with self._lock:
-                self._found = self._found or Traits()
+        except DeniedError as error:
+            self._denied = True
+            log.warning("Nothing is known of the queue's redrive policy and visibility timeout: %s", error)
 
     def _judge(self, traits: Traits) -> None:
         if traits.max_receives is not None and traits.max_receives < FEW_RECEIVES:
@@ -85,4 +88,5 @@ def _read(attributes: Mapping[str, str]) -> Traits:
         visibility=timedelta(seconds=int(visibility)) if visibility is not None else None,
         max_receives=int(policy["maxReceiveCount"]) if "maxReceiveCount" in policy else None,
         dead_letter_arn=policy.get("deadLetterTargetArn"),
+        duplicates_by_group=attributes.get("DeduplicationScope") == "messageGroup",
     )
