@@ -15,6 +15,7 @@ from roundsman.queues.base import Queue, QueueOptions
 from roundsman.repositories.engine import Store
 from roundsman.repositories.run_claims import RunClaims
 from roundsman.repositories.run_record import RunRecord
+from roundsman.runs.black_box import BlackBox
 from roundsman.runs.desk import RunDesk
 from roundsman.runs.engine import Engine
 from roundsman.runs.held import Prepared
@@ -48,7 +49,7 @@ class RunParts:
     ) -> None:
         self._settings = settings
         self._clock = clock
-        self._owner = str(owner)
+        self._owner = owner
         self._store = store
         self._build = build
         self.registry = workflows_of(settings, workflows)
@@ -74,7 +75,8 @@ class RunParts:
         prepared = {name: Prepared(self.registry[name], steps_of(built)) for name, built in self.workflows.items()}
         to = Ledgers(self.claims, RunRecord(), self.run_queue, self.sinks)
         size = self._settings.runs.concurrency
-        return Engine(self._store, self._clock, to, prepared, size=size, lease=LEASE)
+        box = BlackBox((self._settings.state_dir, self._owner))
+        return Engine(self._store, self._clock, to, prepared, size=size, lease=LEASE, box=box)
 
     @cached_property
     def desk(self) -> RunDesk:
@@ -88,11 +90,11 @@ class RunParts:
 
     @cached_property
     def reconciler(self) -> Reconciler:
-        return Reconciler(self._store, self._clock, self.run_queue, self.claims)
+        return Reconciler(self._store, self._clock, self.run_queue, self.claims, self._settings.state_dir)
 
     @cached_property
     def claims(self) -> RunClaims:
-        return RunClaims(self._owner, LEASE)
+        return RunClaims(str(self._owner), LEASE)
 
     @property
     def sinks(self) -> tuple[str, ...]:
@@ -111,4 +113,4 @@ class RunParts:
             for facts in self.registry.workflows
             if facts.concurrency is not None or facts.rate is not None
         }
-        return QueueOptions(self._owner, limits, LEASE)
+        return QueueOptions(str(self._owner), limits, LEASE)

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, TextClause, bindparam, func, or_, select, text, update
+from sqlalchemy import Connection, TextClause, and_, bindparam, case, false, func, or_, select, text, update
 
 from roundsman.repositories.columns import UtcTime
 from roundsman.repositories.rows import UpdateRows, among, many
@@ -177,8 +177,14 @@ class RunClaims:
         query = select(runs.c.owner).distinct().where(UNFINISHED, runs.c.status == RunStatus.RUNNING.value)
         return {owner for owner in connection.execute(query).scalars() if owner is not None}
 
-    def release(self, connection: Connection, owners: Collection[str], now: datetime) -> list[int]:
-        """Free the runs of these (dead) owners and those whose lease is over; each counts a crash. Returns them."""
+    def release(
+        self, connection: Connection, owners: Collection[str], now: datetime, begun: Mapping[str, Collection[int]]
+    ) -> list[int]:
+        """Free the runs of these (dead) owners and those whose lease is over. Returns them.
+
+        Each counts a crash, but for those of an owner in `begun` that it had not begun.
+        """
+        spared = [and_(runs.c.owner == owner, runs.c.id.not_in(list(at_work))) for owner, at_work in begun.items()]
         freed = (
             update(runs)
             .where(
@@ -191,7 +197,7 @@ class RunClaims:
                 owner=None,
                 lease_until=None,
                 token=runs.c.token + 1,
-                crashes=runs.c.crashes + 1,
+                crashes=case((or_(false(), *spared), runs.c.crashes), else_=runs.c.crashes + 1),
             )
             .returning(runs.c.id)
         )

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import timedelta
 
 from roundsman.clock import Clock
+from roundsman.runs.black_box import BlackBox
 from roundsman.runs.held import CallMade, Held, Prepared, StepEnded
 from roundsman.runs.workers import Workers
 from roundsman.scheduling.job import StopReason
@@ -29,10 +30,11 @@ class Crew:
         size: int,
         clock: Clock,
         deliver: Callable[[StepEnded | CallMade], None],
+        box: BlackBox,
     ) -> None:
         self.prepared = dict(prepared)
         self.held: dict[int, Held] = {}
-        self.workers = Workers(size, clock, deliver)
+        self.workers = Workers(size, clock, deliver, box)
         self._clock = clock
         self._of_kind: Counter[str] = Counter()
         self._step_s: float | None = None

@@ -24,6 +24,7 @@ from roundsman.repositories.engine import Store
 from roundsman.repositories.run_claims import ClaimLostError
 from roundsman.runs.aftermath import Aftermath, about
 from roundsman.runs.attendant import Attendant
+from roundsman.runs.black_box import BlackBox
 from roundsman.runs.crew import GRACE, Crew
 from roundsman.runs.held import CallMade, Prepared, StepEnded
 from roundsman.runs.outlook import IDLE_S, Outlook
@@ -60,13 +61,22 @@ class Engine:
     name = "runs"
 
     def __init__(
-        self, store: Store, clock: Clock, to: Ledgers, prepared: Mapping[str, Prepared], *, size: int, lease: timedelta
+        self,
+        store: Store,
+        clock: Clock,
+        to: Ledgers,
+        prepared: Mapping[str, Prepared],
+        *,
+        size: int,
+        lease: timedelta,
+        box: BlackBox | None = None,
     ) -> None:
+        self._box = box or BlackBox()
         self._store = store
         self._clock = clock
         self._to = to
         self._inbox: queue.SimpleQueue[_Item] = queue.SimpleQueue()
-        self._crew = Crew(prepared, size, clock, self._inbox.put)
+        self._crew = Crew(prepared, size, clock, self._inbox.put, self._box)
         self._outlook = Outlook(store, clock, to.queue, self._crew)
         self._attendant = Attendant(store, clock, to, self._crew, lease)
         self._aftermath = Aftermath(self._crew)
@@ -130,6 +140,7 @@ class Engine:
         self._halting = False
         self._outlook.rung()
         self._drained.clear()
+        self._box.open()
         self._to.queue.start(self.wake)
         self._thread = threading.Thread(target=self._loop, name="runs", daemon=True)
         self._thread.start()
@@ -160,6 +171,7 @@ class Engine:
             if self._thread.is_alive():
                 log.error("The store did not take the last steps of runs: %s", self._fault)
         self._crew.workers.stop()
+        self._box.close()
         self._to.queue.stop()
 
     # --- the thread ---

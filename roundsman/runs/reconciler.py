@@ -9,6 +9,7 @@ receives it finds that the run is not to be had.
 import logging
 from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
 
 from roundsman.clock import Clock
 from roundsman.errors import QueueError
@@ -17,6 +18,7 @@ from roundsman.owner import dead_owners
 from roundsman.repositories.engine import Store
 from roundsman.repositories.run_claims import RunClaims
 from roundsman.repositories.runs import Run, RunRepository
+from roundsman.runs import black_box
 from roundsman.runs.desk import message_for
 from roundsman.runs.run_queue import RunQueue
 
@@ -40,7 +42,9 @@ class Reconciled:
 class Reconciler:
     """One pass now and then; several daemons may do it at once."""
 
-    def __init__(self, store: Store, clock: Clock, queue: RunQueue, claims: RunClaims) -> None:
+    def __init__(self, store: Store, clock: Clock, queue: RunQueue, claims: RunClaims, notes: Path) -> None:
+        """`notes` is the folder of the black boxes (see `roundsman.runs.black_box`)."""
+        self._notes = notes
         self._store = store
         self._clock = clock
         self._queue = queue
@@ -60,8 +64,9 @@ class Reconciler:
         freed: list[int] = []
         if dead or (lease_end is not None and lease_end <= now):
             with self._store.write() as connection:
-                freed = self._claims.release(connection, dead, now)
+                freed = self._claims.release(connection, dead, now, black_box.found(self._notes, dead))
                 self._queue.release(connection, dead, now)
+        black_box.remove(self._notes, dead)
         self._queue.released(dead)
         for run_id in freed:
             log.warning("Run %d was under way when its process died; it goes on", run_id, extra=fields(RUN_ID=run_id))

@@ -11,6 +11,7 @@ from collections.abc import Callable
 
 from roundsman.clock import Clock
 from roundsman.fsm.context import RunContext
+from roundsman.runs.black_box import BlackBox
 from roundsman.runs.held import CallMade, Held, StepEnded
 from roundsman.runs.recorder import RunLog, StepRecorder
 
@@ -20,8 +21,9 @@ _Deliver = Callable[[StepEnded | CallMade], None]
 class Workers:
     """Up to `size` threads, fed by `begin`; `deliver` is called from them. One engine's thread calls the methods."""
 
-    def __init__(self, size: int, clock: Clock, deliver: _Deliver) -> None:
+    def __init__(self, size: int, clock: Clock, deliver: _Deliver, box: BlackBox) -> None:
         self.size = size
+        self._box = box
         self._clock = clock
         self._deliver = deliver
         self._ready: queue.SimpleQueue[Held | None] = queue.SimpleQueue()
@@ -66,12 +68,17 @@ class Workers:
         thread.start()
 
     def _loop(self) -> None:
+        seat = self._box.seat()
         while (held := self._ready.get()) is not None:
             if held.given_up:
                 continue
-            self._deliver(execute(held, self._clock, self._deliver))
+            self._box.note(seat, held.id)
+            ended = execute(held, self._clock, self._deliver)
+            self._box.note(seat, 0)
+            self._deliver(ended)
             if self._was_replaced(held):
-                return
+                break
+        self._box.leave(seat)
 
     def _was_replaced(self, held: Held) -> bool:
         """Whether the step took so long that another thread has taken this one's place."""
