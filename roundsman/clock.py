@@ -66,3 +66,21 @@ def iso(moment: datetime) -> str:
     if moment.tzinfo is None:
         raise ValueError(f"a naive time reached a border: {moment!r}")
     return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+def short_duration(duration: timedelta) -> str:
+    """`42 ms`, `3.2 s`, `4 min 10 s`, `5 h 03 min`, `2 d 4 h`; with a minus when the clock was set back meanwhile."""
+    if duration < timedelta(0):
+        return f"-{short_duration(-duration)}"
+    milliseconds = round(duration / timedelta(milliseconds=1))
+    if milliseconds < 1000:
+        return f"{milliseconds} ms"
+    if milliseconds < 59_950:
+        return f"{milliseconds / 1000:.1f} s"
+    minutes, rest = divmod(round(milliseconds / 1000), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest:02d} s"
+    hours, minutes = divmod(minutes, 60)
+    if hours < 48:
+        return f"{hours} h {minutes:02d} min"
+    return f"{hours // 24} d {hours % 24} h"

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from roundsman.clock import iso
+from roundsman.clock import short_duration as short_duration  # the commands find it beside the other words
 from roundsman.errors import RoundsmanError
 from roundsman.journal import stream_is_journal
 
@@ -73,24 +74,6 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], title:
 def printable(text: str) -> str:
     """Without control characters: a customer's name must not drive the administrator's terminal."""
     return "".join(char if char.isprintable() or char == "\n" else "\ufffd" for char in text)
-
-
-def short_duration(duration: timedelta) -> str:
-    """`42 ms`, `3.2 s`, `4 min 10 s`, `5 h 03 min`, `2 d 4 h`; with a minus when the clock was set back meanwhile."""
-    if duration < timedelta(0):
-        return f"-{short_duration(-duration)}"
-    milliseconds = round(duration / timedelta(milliseconds=1))
-    if milliseconds < 1000:
-        return f"{milliseconds} ms"
-    if milliseconds < 59_950:
-        return f"{milliseconds / 1000:.1f} s"
-    minutes, rest = divmod(round(milliseconds / 1000), 60)
-    if minutes < 60:
-        return f"{minutes} min {rest:02d} s"
-    hours, minutes = divmod(minutes, 60)
-    if hours < 48:
-        return f"{hours} h {minutes:02d} min"
-    return f"{hours // 24} d {hours % 24} h"
 
 
 def _write(text: str) -> None:

@@ -29,6 +29,10 @@ class DaemonRecord:
     heartbeat_at: datetime
     status: str
 
+    def is_alive(self, now: datetime) -> bool:
+        """As far as this machine can tell."""
+        return now - self.heartbeat_at <= STALE_AFTER and not Owner.parse(self.owner).surely_dead()
+
 
 class DaemonRepository:
     """Methods take the connection of the caller's transaction."""
