@@ -88,7 +88,7 @@ def call_fault(name: str, code: str) -> str:
     if code in _MEANINGS:
         means, fix = _MEANINGS[code]
         return f"The queue {name} of SQS {means}: {fix}."
-    return f"The queue {name} of SQS cannot serve: it answered {code or 'with an error'}, and still did after retries."
+    return f"The queue {name} of SQS cannot serve: it answered {code or 'with an error'}."
 
 
 def connection_fault(name: str, error: str) -> str:
