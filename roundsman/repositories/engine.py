@@ -134,6 +134,7 @@ def _engine(options: StoreOptions) -> Engine:
             options.url,
             pool_size=max(options.pool_size, 5),
             max_overflow=20,
+            hide_parameters=True,  # they are people's data, and no business of a traceback
             # autocommit mode of the driver: BEGIN is ours (see _begin)
             connect_args={"timeout": options.busy_timeout_ms / 1000, "isolation_level": None},
         )
@@ -154,7 +155,12 @@ def _engine(options: StoreOptions) -> Engine:
         if options.ssl_verify:
             arguments["sslrootcert"] = options.url.query.get("sslrootcert") or _authorities()
     return create_engine(
-        options.url, pool_size=options.pool_size, max_overflow=5, pool_pre_ping=True, connect_args=arguments
+        options.url,
+        pool_size=options.pool_size,
+        max_overflow=5,
+        pool_pre_ping=True,
+        connect_args=arguments,
+        hide_parameters=True,
     )
 
 

@@ -2,14 +2,18 @@
 
 SQLite is fastest when one prepared statement is executed row by row inside the process (`executemany`). On
 PostgreSQL each row would be a message to the server and back through its executor, so there the rows travel as one
-array per column and one statement joins them (`unnest`). Rows are plain tuples in the order of the named columns;
+array per column and one statement joins them (`unnest`). The arrays are written here as texts, as the driver's own
+conversion of lists took as long as everything else together. Rows are plain tuples in the order of the named columns;
 Python objects are converted as the column's type does it everywhere else.
 """
 
+import json
+import re
 from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, Boolean, Column, Connection, Float, Integer, Table, Text
+from sqlalchemy import BigInteger, Boolean, Column, Connection, Dialect, Float, Integer, Table, Text
 from sqlalchemy.types import JSON, TypeEngine
 
 from roundsman.repositories.columns import UtcTime
@@ -42,12 +46,12 @@ class _Statement:
         if not rows:
             return 0
         name = connection.dialect.name
-        columns: list[Iterable[Any]] = list(zip(*rows, strict=True))
+        columns: list[Sequence[Any]] = list(zip(*rows, strict=True))
         for place, convert in self._converters_for(connection):
             columns[place] = _converted(columns[place], convert)
         if name == "sqlite":
             return connection.exec_driver_sql(self._texts[name], list(zip(*columns, strict=True))).rowcount
-        return connection.exec_driver_sql(self._texts[name], tuple(list(column) for column in columns)).rowcount
+        return connection.exec_driver_sql(self._texts[name], tuple(map(_literal, columns))).rowcount
 
     def _converters_for(self, connection: Connection) -> list[tuple[int, _Convert]]:
         dialect = connection.dialect
@@ -56,7 +60,7 @@ class _Statement:
             found = self._converters[dialect.name] = [
                 (place, convert)
                 for place, column in enumerate(self._columns)
-                if (convert := column.type.dialect_impl(dialect).bind_processor(dialect)) is not None
+                if (convert := _converter(column.type, dialect)) is not None
             ]
         return found
 
@@ -94,6 +98,16 @@ class UpdateRows(_Statement):
         )
 
 
+def _converter(kind: TypeEngine[Any], dialect: Dialect) -> _Convert | None:
+    if isinstance(kind, JSON):
+        return _json  # the driver's own for PostgreSQL makes an object of it that is no text
+    return kind.dialect_impl(dialect).bind_processor(dialect)
+
+
+def _json(value: Any) -> str | None:
+    return None if value is None else json.dumps(value)
+
+
 def _converted(values: Iterable[Any], convert: _Convert) -> list[Any]:
     """Equal neighbours are the rule (the time of the batch), so each is converted once."""
     converted: list[Any] = []
@@ -103,6 +117,28 @@ def _converted(values: Iterable[Any], convert: _Convert) -> list[Any]:
             last, answer = value, convert(value)
         converted.append(answer)
     return converted
+
+
+_SPECIAL = re.compile(r'["\\]')
+
+
+def _literal(values: Sequence[Any]) -> str:
+    """An array as PostgreSQL reads it (its manual, "Array Value Input")."""
+    if values.count(values[0]) == len(values):  # most columns of a batch hold one value
+        return f"{{{','.join([_element(values[0])] * len(values))}}}"
+    return f"{{{','.join(map(_element, values))}}}"
+
+
+def _element(value: Any) -> str:
+    if value is None:
+        return "NULL"
+    if isinstance(value, str):
+        return f'"{_SPECIAL.sub(_escaped, value)}"'
+    return value.isoformat() if isinstance(value, datetime) else str(value)
+
+
+def _escaped(special: re.Match[str]) -> str:
+    return "\\" + special[0]
 
 
 def _unnest(columns: Sequence[Column[Any]]) -> str:
