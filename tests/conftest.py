@@ -29,7 +29,8 @@ from typing import Any, TypeVar  # noqa: E402
 
 import pytest  # noqa: E402
 from hypothesis import HealthCheck, settings  # noqa: E402
-from redis_server import RedisServer, shared_redis  # noqa: E402
+from queue_places import Offer, QueuePlace, offers  # noqa: E402
+from redis_server import RedisServer, shared_redis, start_redis, stop_redis  # noqa: E402
 from servers import (  # noqa: E402
     TEMPLATE,
     PostgresServer,
@@ -88,6 +89,7 @@ _folder = pytest.StashKey[Path]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "needs(*features): what a queue's place must be able to do (queue_places.py)")
     told: dict[str, Any] = getattr(config, "workerinput", {})
     config.stash[_folder] = Path(told["servers"]) if told else make_folder()
 
@@ -131,10 +133,46 @@ def sqs_server(pytestconfig: pytest.Config) -> SqsServer:
 
 
 @pytest.fixture
+def own_redis(tmp_path: Path) -> Iterator[RedisServer]:
+    """A Redis that the test may maltreat."""
+    try:
+        yield start_redis(tmp_path)
+    except ServerMissingError as error:
+        pytest.skip(str(error))
+    finally:
+        stop_redis(tmp_path)
+
+
+@pytest.fixture
 def postgres_url(postgres_server: PostgresServer) -> Iterator[URL]:
     """An empty PostgreSQL database of the test's own."""
     with postgres_server.database() as url:
         yield url
+
+
+# --- the contract of queues ---
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """A test of the contract with a `place` runs over every place that has the features which it needs."""
+    if "place" not in metafunc.fixturenames or metafunc.definition.path.parent.name != "contract":
+        return
+    needed = {feature for mark in metafunc.definition.iter_markers("needs") for feature in mark.args}
+    missing = pytest.mark.skip(reason="the adapter is not there yet")
+    params = [
+        pytest.param(offer, id=name, marks=offer.marks if offer else missing)
+        for name, offer in offers().items()
+        if offer is None or needed <= offer.features
+    ]
+    metafunc.parametrize("place", params, indirect=True)
+
+
+@pytest.fixture
+def place(request: pytest.FixtureRequest) -> Iterator[QueuePlace]:
+    """An empty place for messages."""
+    offer: Offer = request.param
+    with offer.make(request) as made:
+        yield made
 
 
 # --- parts ---

@@ -10,7 +10,8 @@ from queue_places import EVERYTHING, ME, Feature, Offer
 from roundsman.clock import Clock, ManualClock
 from roundsman.message import Draft, KindLimits
 from roundsman.queues.base import Queue, QueueOptions
-from roundsman.queues.memory import MemoryPlace, MemoryQueue
+from roundsman.queues.memory import MemoryQueue
+from roundsman.queues.memory_record import MemoryPlace
 
 
 class MemoryQueues:

@@ -37,8 +37,10 @@ ANSWER_TIMEOUT_S = 10.0
 LONGEST_WAIT_S = ANSWER_TIMEOUT_S / 2
 """Of one blocking read: shorter than the timeout, or a quiet Redis would look like a lost one."""
 
+_LOCKED = "wants a password; write it into REDIS_URL, redis://:PASSWORD@HOST:6379/0"
 _BEGINNINGS = {
-    "NOAUTH": "wants a password; write it into REDIS_URL, redis://:PASSWORD@HOST:6379/0",
+    "NOAUTH": _LOCKED,
+    "Authentication required": _LOCKED,  # redis-py leaves the first word away
     "WRONGPASS": "refuses the user or the password in REDIS_URL",
     "NOPERM": "does not allow the user of REDIS_URL to do this; it needs scripts, and all commands on the queue's keys",
     "READONLY": "is a replica, which cannot be written to; let REDIS_URL name the primary",
@@ -74,7 +76,11 @@ class RedisConnection:
             retry=Retry(NoBackoff(), 0),
         )
         facts = self._client.connection_pool.connection_kwargs
-        place = f"unix:{facts['path']}" if "path" in facts else f"{facts.get('host')}:{facts.get('port', 6379)}"
+        place = (
+            f"unix:{facts['path']}"
+            if "path" in facts
+            else f"{facts.get('host', 'localhost')}:{facts.get('port', 6379)}"
+        )
         self.name = f"redis {place}/{facts.get('db') or 0}"
         self.root = f"{{{queue}}}:"
         self._scripts: dict[str, Script] = {}
@@ -131,9 +137,9 @@ def _words(error: RedisError) -> str:
     if isinstance(error, ResponseError):
         return f"refused: {text.splitlines()[0] if text else type(error).__name__}"
     if isinstance(error, redis.TimeoutError):
-        return "does not answer; is it running, and is REDIS_URL right?"
+        return f"has not answered for {ANSWER_TIMEOUT_S:g} s; see how it does, and whether REDIS_URL is right"
     if isinstance(error, redis.ConnectionError):
-        return "cannot be reached, or has closed the connection; is it running, and is REDIS_URL right?"
+        return "cannot be reached, or has closed the connection; see whether it runs, and whether REDIS_URL is right"
     return f"failed: {type(error).__name__}"
 
 

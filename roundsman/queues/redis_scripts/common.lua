@@ -82,7 +82,7 @@ local function let_the_next_go(group)
     local header = id and header_of(id)
     if header then
         call('HSET', root .. 'groups', group, id)
-        call('HINCRBY', root .. 'held', header[KIND], -1)
+        if call('HINCRBY', root .. 'held', header[KIND], -1) <= 0 then call('HDEL', root .. 'held', header[KIND]) end
         put(id, header[KIND], header[RANK], header[DUE])
     else
         call('HDEL', root .. 'groups', group)
