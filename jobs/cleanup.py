@@ -1,4 +1,4 @@
-"""Keeps the store small: removes old rows of the ledger and old resolved alerts, in small batches."""
+"""Keeps the store small: removes old rows of the ledger, old resolved alerts and expired runs, in small batches."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -8,6 +8,7 @@ from sqlalchemy import Connection
 
 from roundsman.repositories.alerts import AlertRepository
 from roundsman.repositories.engine import Store
+from roundsman.repositories.runs import RunRepository
 from roundsman.repositories.ticks import TickRepository
 from roundsman.scheduling.job import Job, JobContext, Outcome
 
@@ -18,7 +19,7 @@ _BATCH_ROWS = 1_000
 
 
 class Cleanup(Job):
-    """Open alerts, running ticks and a job's newest tick are never removed."""
+    """Open alerts, running ticks, a job's newest tick and unfinished runs are never removed."""
 
     name: ClassVar[str] = "cleanup"
     schedule: ClassVar[str] = "17 3 * * *"
@@ -28,6 +29,7 @@ class Cleanup(Job):
         self._store = store
         self._ticks = ticks
         self._alerts = AlertRepository()
+        self._runs = RunRepository()
 
     def run(self, ctx: JobContext) -> Outcome:
         now = ctx.clock.now()
@@ -38,6 +40,7 @@ class Cleanup(Job):
             alerts=self._in_batches(
                 ctx, lambda connection: self._alerts.prune(connection, now - ALERTS_KEPT_FOR, limit=_BATCH_ROWS)
             ),
+            runs=self._in_batches(ctx, lambda connection: self._runs.prune(connection, now, limit=_BATCH_ROWS)),
         )
 
     def _in_batches(self, ctx: JobContext, prune: Callable[[Connection], int]) -> int:
