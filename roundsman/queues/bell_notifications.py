@@ -9,11 +9,12 @@ import select
 import socket
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
 import psycopg
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import SQLAlchemyError
 
 from roundsman.queues.bell import CHANNEL
 from roundsman.repositories.engine import Store
@@ -39,7 +40,8 @@ class NotificationListening:
         return None if self._thread.is_alive() else "the thread that listens for new work has died"
 
     def close(self) -> None:
-        self._closer.send(b"c")
+        with suppress(OSError):  # it has ended
+            self._closer.send(b"c")
         if threading.current_thread() is not self._thread:
             self._thread.join()
 
@@ -51,7 +53,7 @@ class NotificationListening:
                     if self._hear(self._connect()):
                         return
                     failures = 0
-                except (psycopg.Error, DBAPIError):
+                except (psycopg.Error, SQLAlchemyError):
                     pass
                 failures += 1
                 if failures == 1:

@@ -11,11 +11,13 @@ import socket
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from hashlib import blake2b
 from pathlib import Path
 from secrets import token_hex
 from typing import Any
+
+from sqlalchemy.exc import SQLAlchemyError
 
 from roundsman.errors import StoreError
 from roundsman.repositories.engine import Store
@@ -113,6 +115,7 @@ class SocketListening:
         self._store = store
         self._remove = remove
         self._closer, self._closed = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self._connection: Any = None
         self._version: int | None = None
         self._thread = threading.Thread(target=self._listen, name="bell", daemon=True)
         self._thread.start()
@@ -121,7 +124,8 @@ class SocketListening:
         return None if self._thread.is_alive() else "the thread that listens for new work has died"
 
     def close(self) -> None:
-        self._closer.send(_CLOSE)
+        with suppress(OSError):  # it has ended
+            self._closer.send(_CLOSE)
         if threading.current_thread() is not self._thread:
             self._thread.join()
         self._remove()
@@ -130,20 +134,22 @@ class SocketListening:
         poll = select.poll()
         poll.register(self._socket, select.POLLIN)
         poll.register(self._closed, select.POLLIN)
-        with self._socket, self._closed, self._closer, closing(self._store.engine.raw_connection()) as connection:
-            connection.detach()  # it stays ours: the pool may open another one
-            cursor = connection.cursor()
-            self._has_changed(cursor)
-            self._on_ring()  # for what was enqueued before this moment
-            while True:
-                ready = {descriptor for descriptor, _ in poll.poll(LOOK_EVERY_S * 1000)}
-                if self._closed.fileno() in ready:
-                    return
-                if ready:
-                    self._drain()
-                    self._on_ring()
-                elif self._has_changed(cursor):
-                    self._on_ring()
+        with self._socket, self._closed, self._closer:
+            try:
+                self._has_changed()
+                self._on_ring()  # for what was enqueued before this moment
+                while True:
+                    ready = {descriptor for descriptor, _ in poll.poll(LOOK_EVERY_S * 1000)}
+                    if self._closed.fileno() in ready:
+                        return
+                    if ready:
+                        self._drain()
+                        self._on_ring()
+                    elif self._has_changed():
+                        self._on_ring()
+            finally:
+                if self._connection is not None:
+                    self._connection.close()
 
     def _drain(self) -> None:
         """Many rings are one."""
@@ -151,9 +157,13 @@ class SocketListening:
             while True:
                 self._socket.recv(16)
 
-    def _has_changed(self, cursor: Any) -> bool:
+    def _has_changed(self) -> bool:
         """Whether another connection, in whatever process, has committed since the last look."""
-        with suppress(sqlite3.Error):  # locked: next time
+        with suppress(sqlite3.Error, SQLAlchemyError):  # locked, too many connections: next time
+            if self._connection is None:
+                self._connection = self._store.engine.raw_connection()
+                self._connection.detach()  # it stays ours: the pool may open another one
+            cursor = self._connection.cursor()
             before, self._version = self._version, cursor.execute("PRAGMA data_version").fetchone()[0]
             return before is not None and before != self._version
         return False
