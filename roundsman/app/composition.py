@@ -10,7 +10,7 @@ from roundsman.alerts.channels.base import Channel
 from roundsman.alerts.sender import Sender
 from roundsman.alerts.templates import Language
 from roundsman.app.channels import channels_of
-from roundsman.app.parts import Parts
+from roundsman.app.parts import Parts, asks_for
 from roundsman.app.runs import RunParts
 from roundsman.app.settings import registry_of, waiting_policy
 from roundsman.clock import Clock
@@ -22,6 +22,7 @@ from roundsman.repositories.place import store_options
 from roundsman.repositories.schema import ensure_schema
 from roundsman.repositories.ticks import TickRepository
 from roundsman.runs.desk import RunDesk
+from roundsman.runs.drivers import DrivingJob
 from roundsman.runs.engine import Engine
 from roundsman.runs.reconciler import Reconciler
 from roundsman.scheduling.executor import Work
@@ -87,6 +88,12 @@ class App:
     def drives_runs(self) -> bool:
         """Whether an enabled job has asked for the engine."""
         return Engine in self.parts.used
+
+    @property
+    def driving_job(self) -> DrivingJob | None:
+        """The job that makes a daemon drive runs, an enabled one if there is one. Nothing is built."""
+        found = [DrivingJob(facts.name, facts.enabled) for facts in self.registry.jobs if asks_for(facts.job, Engine)]
+        return max(found, key=lambda job: job.enabled, default=None)
 
     @cached_property
     def parts(self) -> Parts:

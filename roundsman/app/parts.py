@@ -28,8 +28,7 @@ class Parts:
         """An instance of the class. Raises ConfigurationError for an argument that no part fits."""
         arguments: dict[str, Any] = {}
         faults = []
-        constructor = typing.cast("Any", job).__init__
-        hints = typing.get_type_hints(constructor) if inspect.isfunction(constructor) else {}
+        hints = _hints(job)
         for name, parameter in inspect.signature(job).parameters.items():
             wanted = hints.get(name)
             fitting = [kind for kind in self._parts if _fits(kind, wanted)]
@@ -45,6 +44,16 @@ class Parts:
         if faults:
             raise ConfigurationError(faults)
         return job(**arguments)
+
+
+def asks_for(job: type, kind: type) -> bool:
+    """Whether its constructor names this type; nothing is built."""
+    return any(wanted is kind for wanted in _hints(job).values())
+
+
+def _hints(job: type) -> dict[str, Any]:
+    constructor = typing.cast("Any", job).__init__
+    return typing.get_type_hints(constructor) if inspect.isfunction(constructor) else {}
 
 
 def _fits(kind: type, wanted: object) -> bool:

@@ -17,7 +17,9 @@ from roundsman.repositories.run_claims import RunClaims
 from roundsman.repositories.run_record import RunRecord
 from roundsman.runs.black_box import BlackBox
 from roundsman.runs.desk import RunDesk
+from roundsman.runs.drivers import DrivingJob
 from roundsman.runs.engine import Engine
+from roundsman.runs.findings import Investigation
 from roundsman.runs.held import Prepared
 from roundsman.runs.interventions import Interventions
 from roundsman.runs.reconciler import Reconciler
@@ -87,6 +89,19 @@ class RunParts:
     def interventions(self) -> Interventions:
         """What people do to runs."""
         return Interventions(self._store, self._clock, self.run_queue, self.registry, self.workflows, self.sinks)
+
+    def investigation(self, job: DrivingJob | None) -> Investigation:
+        """Whoever finds out why a run stands where it stands."""
+        return Investigation(
+            self._store,
+            self._clock,
+            lambda: self.queue,
+            is_local=self._settings.queue.type == "local",
+            registry=self.registry,
+            workflows=lambda: self.workflows,
+            job=job,
+            workers=self._settings.runs.concurrency,
+        )
 
     @cached_property
     def reconciler(self) -> Reconciler:

@@ -17,6 +17,8 @@ GROUPS: Mapping[str, tuple[str, str]] = {
     "check-config": ("roundsman.cli.check", "Check the settings; each fault in one sentence."),
     "status": ("roundsman.cli.status", "What runs, what is due next, what is late, what is wrong."),
     "jobs": ("roundsman.cli.jobs", "List, run, pause and resume jobs; their next times and history."),
+    "runs": ("roundsman.cli.runs", "Submit runs of workflows, follow them, decide about them."),
+    "queue": ("roundsman.cli.queue", "What waits in the queue, and what was given up."),
     "conversations": ("roundsman.cli.conversations", "Import conversations; list who waits."),
     "alerts": ("roundsman.cli.alerts", "List alerts; test a channel."),
     "db": ("roundsman.cli.db", "Upgrade and back up the store."),

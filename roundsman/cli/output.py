@@ -5,11 +5,12 @@ rich is imported only when a table is drawn: it costs 60 ms, and `--json` or the
 
 import json
 import os
+import re
 import shutil
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Self
 
 from roundsman.clock import iso
 from roundsman.clock import short_duration as short_duration  # the commands find it beside the other words
@@ -19,6 +20,10 @@ from roundsman.journal import stream_is_journal
 _WIDTH_WITHOUT_TERMINAL = 160
 _NARROWEST = 80
 """In a narrower terminal, lines that the terminal breaks are read more easily than columns of single letters."""
+
+
+_DRIVING = re.compile("[\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
+"""What JSON may hold as it is, and a terminal takes for a command or another direction of writing."""
 
 
 class ReaderGoneError(Exception):
@@ -43,14 +48,21 @@ def complain(text: str) -> None:
     sys.stderr.write(f"{priority}roundsman: {printable(text)}\n")
 
 
-def print_json(value: Any) -> None:
+def remark(text: str) -> None:
+    """One line on stderr that is no fault, for people: stdout may be read by a program."""
+    sys.stderr.write(f"roundsman: {printable(text)}\n")
+    sys.stderr.flush()
+
+
+def print_json(value: Any, *, in_one_line: bool = False) -> None:
     """A JSON document on stdout; times as `...Z`, durations in seconds."""
-    text = json.dumps(value, default=_plain, ensure_ascii=False, indent=2)
+    indent = None if in_one_line else 2
+    text = json.dumps(value, default=_plain, ensure_ascii=False, indent=indent)
     try:
         text.encode(_encoding())
     except UnicodeEncodeError:  # another locale, or half a surrogate pair: JSON can escape what cannot be written
-        text = json.dumps(value, default=_plain, indent=2)
-    _write(text + "\n")
+        text = json.dumps(value, default=_plain, indent=indent)
+    _write(_DRIVING.sub(lambda found: f"\\u{ord(found[0]):04x}", text) + "\n")
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], title: str | None = None) -> None:
@@ -69,6 +81,38 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], title:
     with console.capture() as captured:  # rich would end the program when the reader is gone
         console.print(table)
     _write(captured.get())
+
+
+class Bars:
+    """Bars of progress, one for each name, on a terminal. Use as a context manager; they stay when it ends."""
+
+    def __init__(self, names: Iterable[int]) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
+
+        # Without a thread of its own: it is drawn when something is shown
+        self._progress = Progress(
+            TextColumn("run {task.fields[name]}", markup=False), BarColumn(30), TaskProgressColumn(),
+            TextColumn("{task.fields[words]}", markup=False), console=Console(), auto_refresh=False,
+        )  # fmt: skip
+        self._bars = {name: self._progress.add_task("", total=100, name=name, words="") for name in names}
+
+    def __enter__(self) -> Self:
+        self._progress.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._progress.stop()
+
+    def show(self, name: int, percent: int, words: str) -> None:
+        """Draw one of them anew."""
+        self._progress.update(self._bars[name], completed=percent, words=one_line(words), refresh=True)
+
+
+def one_line(text: str, most: int | None = None) -> str:
+    """Printable, without line breaks, and cut to so many characters."""
+    text = printable(" ".join(text.split()))
+    return text if most is None or len(text) <= most else f"{text[: most - 3]}..."
 
 
 def printable(text: str) -> str:

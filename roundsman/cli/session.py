@@ -5,7 +5,8 @@ it touches, and a store that is away does not stop those that never look at it.
 """
 
 import os
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -24,11 +25,18 @@ class Session:
     """Settings, clock, the product's job and workflow classes, and the app built from them."""
 
     def __init__(
-        self, jobs: Sequence[type[Job]], clock: Clock | None = None, *, workflows: Sequence[type[Workflow]] = ()
+        self,
+        jobs: Sequence[type[Job]],
+        clock: Clock | None = None,
+        *,
+        workflows: Sequence[type[Workflow]] = (),
+        pause: Callable[[float], None] = time.sleep,
     ) -> None:
         self.jobs = tuple(jobs)
         self.workflows = tuple(workflows)
         self.clock: Clock = clock or SystemClock()
+        self.pause = pause
+        """Lets so many seconds pass between two looks at the store."""
 
     @cached_property
     def settings(self) -> Settings:

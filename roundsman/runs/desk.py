@@ -23,6 +23,9 @@ from roundsman.runs.run_queue import RunQueue
 LARGEST_INPUT = 1024 * 1024
 """Bytes of JSON: larger things belong into a file or an object store, and their place into the input."""
 
+LONGEST_LABEL = 128
+"""Characters of a group, a dedup key or a correlation id; SQS allows no more."""
+
 DEDUP_WINDOW = timedelta(minutes=5)
 
 
@@ -102,6 +105,8 @@ class RunDesk:
 
     def _judge(self, order: Order) -> None:
         self._registry.find(order.workflow)
+        for name, label in (("group", order.group), ("dedup", order.dedup), ("correlation_id", order.correlation_id)):
+            _judge_label(name, label)
         if not isinstance(order.input, Mapping):
             raise BadInputError('input: is no JSON object; write one in braces, such as {"note": "hello"}.')
         try:
@@ -142,6 +147,16 @@ class RunDesk:
             with self._store.write() as connection:
                 self._runs.sent(connection, dict(zip(run_ids, ids, strict=True)))
         return None
+
+
+def _judge_label(name: str, label: str | None) -> None:
+    """It comes to stand in headers, log fields and other queues' keys."""
+    if label is None:
+        return
+    if not label.strip() or not label.isprintable():
+        raise BadInputError(f"{name}: {label!a} is blank or has control characters; give a short name.")
+    if len(label) > LONGEST_LABEL:
+        raise BadInputError(f"{name}: is {len(label)} characters long and {LONGEST_LABEL} are allowed.")
 
 
 def message_for(workflow: str, run_id: int, priority: int, group: str | None, delay: timedelta) -> Draft:

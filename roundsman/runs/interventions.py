@@ -202,17 +202,18 @@ class Interventions:
             first -= 1
         return first, last.state
 
-    def replay(self, queue: Queue, ids: Collection[str] | None = None, kind: str | None = None) -> list[int]:
-        """Put dead letters back: these, those of a workflow, or all; their failed runs go on where they stand.
+    def replay(self, queue: Queue, run_ids: Collection[int] | None = None, kind: str | None = None) -> list[int]:
+        """Put dead letters back: of these runs, of a workflow, or all; their failed runs go on where they stand.
 
         Returns the runs that go on. Raises QueueError.
         """
-        letters = [letter for letter in queue.dead(kind, limit=100_000) if ids is None or letter.id in ids]
-        if ids is not None and (missing := set(ids) - {letter.id for letter in letters}):
-            raise BadInputError(f"There is no dead letter {', '.join(sorted(missing))}; `queue dead` lists them.")
+        letters = queue.dead(kind, limit=100_000)
         by_run = {number: letter.id for letter in letters if isinstance(number := letter.body.get("run"), int)}
+        if run_ids is not None and (missing := set(run_ids) - by_run.keys()):
+            names = ", ".join(map(str, sorted(missing)))
+            raise BadInputError(f"There is no dead letter of run {names}; `queue dead` lists them.")
+        wanted = [number for number in by_run if run_ids is None or number in run_ids]
         revived: list[int] = []
-        wanted = list(by_run)
         for start in range(0, len(wanted), 500):
             chunk = wanted[start : start + 500]
             with self._store.write() as connection:
