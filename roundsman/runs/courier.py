@@ -212,10 +212,10 @@ class Courier:
                 _days(GIVEN_UP_AFTER), extra=fields(SINK=name),
             )  # fmt: skip
         if done.failed and done.again_at is not None:
-            event = done.failed[0]
+            event, wait_s = done.failed[0], max((done.again_at - now).total_seconds(), 0)
             log.warning(
                 "The sink %s did not take %s of run %d (attempt %d): %s; next try in %.0f s",
-                name, event.event, event.run_id, event.attempts, done.error, (done.again_at - now).total_seconds(),
+                name, event.event, event.run_id, event.attempts, done.error, wait_s,
                 extra=fields_of(event) | fields(SINK=name),
             )  # fmt: skip
 
