@@ -10,7 +10,8 @@ receiver waits with a blocking read of a stream, the bell, which is rung wheneve
 bell of its own lets `wake` reach it.
 
 How durable this is, Redis' own settings say (`appendonly`). When it comes back without its memory, the queue is empty
-and works on; a reconciler asks `unknown` and enqueues again. A single server is expected; a cluster is not promised.
+and works on; a reconciler asks `unknown` and enqueues again. Its `maxmemory-policy` must be `noeviction`, as it comes:
+one that removes some keys and keeps others tears messages apart. A single server is expected, no cluster.
 """
 
 import json
