@@ -154,7 +154,7 @@ class LineHandler(logging.Handler):
         if self._colour:
             code = next(code for least, code in self._COLOURS if record.levelno >= least)
             level = f"\x1b[{code}m{level}\x1b[0m"
-        who = _fields_of(record).get("JOB") or record.name.rpartition(".")[2]
+        who = _who(_fields_of(record)) or record.name.rpartition(".")[2]
         # continuation lines are indented, so that a text from outside cannot pass for a line of its own
         text = _message(record).replace("\n", "\n    ")
         _write(f"{clock} {level} {_clean(who)}  {text}\n".encode("utf-8", "backslashreplace"))
@@ -169,6 +169,13 @@ def _handler() -> logging.Handler:
 def _fields_of(record: logging.LogRecord) -> dict[str, str]:
     # the standard attributes of a record all hold lower-case letters
     return {name: str(value) for name, value in record.__dict__.items() if name.isupper() and is_field_name(name)}
+
+
+def _who(names: Mapping[str, str]) -> str | None:
+    """The job, or the run: `three_steps 42`."""
+    if "WORKFLOW" in names and "RUN_ID" in names:
+        return f"{names['WORKFLOW']} {names['RUN_ID']}"
+    return names.get("JOB")
 
 
 def _message(record: logging.LogRecord) -> str:

@@ -98,12 +98,18 @@ class StoppedError(Exception):
 
 
 class StopToken:
-    """How a running job learns that it must end. Jobs wait on it instead of sleeping."""
+    """How a running job learns that it must end. Jobs wait on it instead of sleeping.
+
+    Every run has one and hardly any waits on it, so the event behind it is made by the first who does.
+    """
+
+    __slots__ = ("_event", "_reason")
+    _lock = threading.Lock()
+    """For all of them: it is held for a moment, and seldom."""
 
     def __init__(self) -> None:
-        self._event = threading.Event()
+        self._event: threading.Event | None = None
         self._reason: StopReason | None = None
-        self._lock = threading.Lock()
 
     @property
     def reason(self) -> StopReason | None:
@@ -113,18 +119,24 @@ class StopToken:
         """Ask to stop. The first reason stays."""
         with self._lock:
             self._reason = self._reason or reason
-        self._event.set()
+            if self._event is not None:
+                self._event.set()
 
     def is_set(self) -> bool:
-        return self._event.is_set()
+        return self._reason is not None
 
     def wait(self, seconds: float) -> bool:
         """Wait at most this long; True as soon as the job must stop."""
+        with self._lock:
+            if self._reason is not None:
+                return True
+            if self._event is None:
+                self._event = threading.Event()
         return self._event.wait(seconds)
 
     def check(self) -> None:
         """Raise StoppedError if the job must stop; call it between units of work."""
-        if self._event.is_set():
+        if self._reason is not None:
             raise StoppedError(self._reason)
 
 
