@@ -1,6 +1,5 @@
 """How drafts become rows: numbered from a block, the duplicates among them turned away, all in a few statements."""
 
-import json
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
@@ -9,25 +8,17 @@ from sqlalchemy import Connection
 
 from roundsman.message import Draft, Entered, rank
 from roundsman.repositories.queue_groups import settle
-from roundsman.repositories.statement import Statement, run_many, write_time
+from roundsman.repositories.queue_tables import queue_messages
+from roundsman.repositories.rows import InsertRows
+from roundsman.repositories.statement import Statement
 
 _LAST_NUMBER = Statement("SELECT seq FROM sqlite_sequence WHERE name = 'queue_messages'")
 _NUMBERS = Statement("SELECT nextval(pg_get_serial_sequence('queue_messages', 'id')) FROM generate_series(1, :count)")
 
-_INSERT_SQLITE = """
-INSERT INTO queue_messages (id, kind, status, priority, rank, group_key, body, not_before, enqueued_at)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
-"""
-# One statement for all rows: psycopg's executemany takes four times as long
-_INSERT_POSTGRESQL = Statement("""
-INSERT INTO queue_messages (id, kind, status, priority, rank, group_key, body, not_before, enqueued_at)
-SELECT id, kind, status, priority, rank, group_key, CAST(body AS json), not_before, enqueued_at FROM unnest(
-    CAST(:id AS bigint[]), CAST(:kind AS text[]), CAST(:status AS text[]), CAST(:priority AS int[]),
-    CAST(:rank AS bigint[]), CAST(:group_key AS text[]), CAST(:body AS text[]), CAST(:not_before AS timestamptz[]),
-    CAST(:enqueued_at AS timestamptz[])
-) AS each (id, kind, status, priority, rank, group_key, body, not_before, enqueued_at)
-""")
-_COLUMNS = ("id", "kind", "status", "priority", "rank", "group_key", "body", "not_before", "enqueued_at")
+_INSERT = InsertRows(
+    queue_messages,
+    ("id", "kind", "status", "priority", "rank", "group_key", "body", "not_before", "enqueued_at"),
+)
 
 # A key whose time is over is taken again. Another transaction that has just taken it is waited for.
 _REMEMBER = Statement("""
@@ -36,7 +27,6 @@ ON CONFLICT (kind, dedup_key) DO UPDATE SET message_id = excluded.message_id, un
 WHERE queue_dedup.until <= :now RETURNING message_id
 """)
 _KNOWN = Statement("SELECT message_id FROM queue_dedup WHERE kind = :kind AND dedup_key = :key")
-_encode = json.JSONEncoder().encode
 _NONE = timedelta(0)
 _FORGET = Statement("DELETE FROM queue_dedup WHERE until <= :now")
 
@@ -87,24 +77,18 @@ def _duplicates(
 
 
 def _insert(connection: Connection, fresh: Sequence[tuple[int, Draft]], now: datetime) -> None:
-    entered_at = write_time(connection, now)
     places: dict[int, int] = {}  # of those that are due now: most have the same priority
     rows: list[tuple[Any, ...]] = []
     for number, draft in fresh:
-        status, not_before = "ready", None
+        status, due = "ready", None
         if draft.delay > _NONE:
             due = now + draft.delay
-            status, not_before, place = "delayed", write_time(connection, due), rank(draft.priority, due)
+            status, place = "delayed", rank(draft.priority, due)
         elif draft.priority in places:
             place = places[draft.priority]
         else:
             place = places[draft.priority] = rank(draft.priority, now)
         if draft.group is not None:
-            status = "held"
-        body = _encode(draft.body)
-        rows.append((number, draft.kind, status, draft.priority, place, draft.group, body, not_before, entered_at))
-    if connection.dialect.name == "sqlite":
-        run_many(connection, _INSERT_SQLITE, rows)
-    elif rows:
-        columns = map(list, zip(*rows, strict=True))
-        _INSERT_POSTGRESQL.run(connection, **dict(zip(_COLUMNS, columns, strict=True)))
+            status = "held"  # see `settle`
+        rows.append((number, draft.kind, status, draft.priority, place, draft.group, draft.body, due, now))
+    _INSERT.execute(connection, rows)
