@@ -143,7 +143,7 @@ LATER = (
 LATER_PREFIXES = ("SMTP_", "PANCAKE_", "AWS_")
 """The same for whole families."""
 
-OWN_PREFIXES = ("ROUNDSMAN_", "CONVERSATION_", "ALERT_")
+OWN_PREFIXES = ("ROUNDSMAN_", "CONVERSATION_", "ALERT_", "RUN_EVENTS_")
 """A name with such a beginning can only be meant for us, so an unknown one is a fault even in the environment."""
 
 SHARED_PREFIXES = (

@@ -78,6 +78,23 @@ RUN_TTL_HOURS: Setting[timedelta] = Setting(
     "Finished runs are removed after so many hours, or `never`.", "24",
 )  # fmt: skip
 
+RUN_EVENTS_URL: Setting[str] = Setting(
+    "RUN_EVENTS_URL", queue_fields.hook_url, "Where the ends of runs are told: a POST for each, signed.",
+    example="https://hooks.example.org/roundsman", secret=True, needs_restart=True,
+)  # fmt: skip
+RUN_EVENTS_SECRET: Setting[str] = Setting(
+    "RUN_EVENTS_SECRET", queue_fields.signing_secret, "Signs them; the receiver knows it too.",
+    example="AT-LEAST-16-CHARACTERS", secret=True, needs_restart=True,
+)  # fmt: skip
+RUN_EVENTS_ALLOW_PRIVATE: Setting[bool] = Setting(
+    "RUN_EVENTS_ALLOW_PRIVATE", fields.on_or_off,
+    "Whether that may be in a private network or on this machine, and plain http://.", "off", needs_restart=True,
+)  # fmt: skip
+RUN_EVENTS_JOURNAL: Setting[bool] = Setting(
+    "RUN_EVENTS_JOURNAL", fields.on_or_off, "Write a line into the log for each of them as well.", "off",
+    needs_restart=True,
+)  # fmt: skip
+
 SQS_SETTINGS: tuple[Setting[Any], ...] = (
     SQS_QUEUE_URL, SQS_DEAD_LETTER_URL, AWS_REGION, AWS_DEFAULT_REGION, AWS_ENDPOINT_URL, AWS_ENDPOINT_URL_SQS,
     AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN,
@@ -86,4 +103,5 @@ SQS_SETTINGS: tuple[Setting[Any], ...] = (
 QUEUE_SETTINGS: tuple[Setting[Any], ...] = (
     QUEUE_TYPE, QUEUE_NAME, REDIS_URL, *SQS_SETTINGS,
     WORKER_CONCURRENCY, MAX_CONCURRENT_WORKERS, MAX_RETRY, WORKER_TIMEOUT, RUN_TTL_HOURS,
+    RUN_EVENTS_URL, RUN_EVENTS_SECRET, RUN_EVENTS_ALLOW_PRIVATE, RUN_EVENTS_JOURNAL,
 )  # fmt: skip

@@ -2,6 +2,7 @@
 
 import re
 from datetime import timedelta
+from ipaddress import ip_address
 from urllib.parse import SplitResult, parse_qsl, urlsplit
 
 from config.fields import number
@@ -10,6 +11,8 @@ FOR_EVER = timedelta.max
 """What `never` is read as: None would mean that the setting has no value."""
 
 _SQS = "https://sqs.eu-central-1.amazonaws.com/123456789012/roundsman"
+_HOOK = "https://hooks.example.org/roundsman"
+_SHORTEST_SECRET = 16
 _REDIS = "redis://:PASSWORD@HOST:6379/0, rediss://... or unix:///run/redis/redis.sock"
 _REDIS_OPTIONS = ("db",)
 _REDISS_OPTIONS = (
@@ -99,6 +102,30 @@ def endpoint(value: str) -> str:
     parts = _web(value, "is no address; write one such as http://127.0.0.1:4566")
     if parts.query or parts.fragment:
         raise ValueError("holds more than an address; leave away what stands behind the ? or #")
+    return value
+
+
+def hook_url(value: str) -> str:
+    """Where events are posted to. Whether http will do depends on another setting."""
+    parts = _web(value, f"is no web address; write one such as {_HOOK}")
+    if parts.fragment:
+        raise ValueError("holds a # that would not be sent; leave away what stands behind it")
+    return value
+
+
+def is_inside(url: str) -> bool:
+    """Whether the URL itself says that it leads into a private network or to this machine."""
+    host = (urlsplit(url).hostname or "").rstrip(".")
+    try:
+        return not ip_address(host).is_global
+    except ValueError:
+        return host == "localhost" or host.endswith((".localhost", ".local", ".internal"))
+
+
+def signing_secret(value: str) -> str:
+    """A secret that nobody guesses."""
+    if len(value) < _SHORTEST_SECRET:
+        raise ValueError(f"is shorter than {_SHORTEST_SECRET} characters; write a random one: openssl rand -hex 32")
     return value
 
 

@@ -6,11 +6,11 @@ from typing import Any
 
 from config import catalogue as c
 from config import queue_catalogue as q
-from config.queue_fields import FOR_EVER, endpoint_in, region_in
+from config.queue_fields import FOR_EVER, endpoint_in, is_inside, region_in
 from config.reading import Values, without_password
 from config.secret import Secret
 from config.setting import Setting
-from config.settings import QueueSettings, RunSettings, SqsSettings
+from config.settings import QueueSettings, RunEventSettings, RunSettings, SqsSettings
 from config.sources import ENVIRONMENT
 
 
@@ -130,7 +130,30 @@ def runs_of(values: Values) -> RunSettings:
         values.required(q.MAX_RETRY),
         timedelta(milliseconds=values.required(q.WORKER_TIMEOUT)),
         None if kept_for == FOR_EVER else kept_for,
+        _events(values),
     )
+
+
+def _events(values: Values) -> RunEventSettings:
+    url, secret = values.optional(q.RUN_EVENTS_URL), _secret(values, q.RUN_EVENTS_SECRET)
+    allow_private, journal = values.required(q.RUN_EVENTS_ALLOW_PRIVATE), values.required(q.RUN_EVENTS_JOURNAL)
+    if url and not allow_private and (is_inside(url) or not url.lower().startswith("https:")):
+        values.fault(
+            q.RUN_EVENTS_URL,
+            "leads into a private network or is no https:// address; set RUN_EVENTS_ALLOW_PRIVATE=on if that is meant",
+        )
+    given = values.given(q.RUN_EVENTS_URL)
+    if given and not values.tried(q.RUN_EVENTS_SECRET):
+        values.faults.append(
+            f"{given.label(q.RUN_EVENTS_URL.name)}: is set without RUN_EVENTS_SECRET; set the secret that signs what "
+            "is sent there."
+        )
+    if not values.tried(q.RUN_EVENTS_URL):
+        only_with_it: tuple[Setting[Any], ...] = (q.RUN_EVENTS_SECRET, q.RUN_EVENTS_ALLOW_PRIVATE)
+        values.notes.extend(
+            f"{setting.name} has no effect without RUN_EVENTS_URL." for setting in only_with_it if values.tried(setting)
+        )
+    return RunEventSettings(Secret(url) if url else None, secret, allow_private, journal)
 
 
 def _concurrency(values: Values) -> int:

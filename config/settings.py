@@ -107,6 +107,18 @@ class QueueSettings:
 
 
 @dataclass(frozen=True)
+class RunEventSettings:
+    """Who is told of the ends of runs; by default nobody."""
+
+    url: Secret | None = None
+    signing_key: Secret | None = None
+    """Set if the URL is."""
+    allow_private: bool = False
+    """Whether the URL may lead into a private network or to this machine."""
+    journal: bool = False
+
+
+@dataclass(frozen=True)
 class RunSettings:
     """How runs are executed."""
 
@@ -117,6 +129,7 @@ class RunSettings:
     step_timeout: timedelta = timedelta(minutes=5)
     kept_for: timedelta | None = timedelta(hours=24)
     """How long finished runs are kept; None is for ever."""
+    events: RunEventSettings = field(default_factory=RunEventSettings)
 
 
 @dataclass(frozen=True)
