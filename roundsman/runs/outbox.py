@@ -29,6 +29,7 @@ STOP_PATIENCE = timedelta(seconds=5)
 FOREGROUND = timedelta(seconds=30)
 LONGEST_SILENCE_S = 180.0
 """A thread that has not come round for this long hangs: a set and its last call take 25 s, a dead name server more."""
+TIDY_EVERY_S = 24 * 60 * 60.0
 KEPT_ASIDE = timedelta(days=30)
 """How long events that were given up stay in the store."""
 
@@ -62,6 +63,7 @@ class Outbox:
         self._stopping = False
         self._looking = threading.Lock()
         self._looked_at: float | None = None
+        self._tidied_at = 0.0
 
     @property
     def sinks(self) -> tuple[str, ...]:
@@ -201,10 +203,12 @@ class Outbox:
                 if freed:
                     log.warning("Took over from another process, not known to be delivered: run events %d", freed)
             self._looked_at = now_s
+            if now_s - self._tidied_at >= TIDY_EVERY_S:
+                self._tidy()
 
     def _tidy(self) -> None:
         """Remove what was given up long ago, and tell of events that nobody will deliver as the settings are."""
-        now = self._clock.now()
+        now, self._tidied_at = self._clock.now(), self._clock.monotonic()
         with self._store.write() as connection:
             self._events.forget(connection, now - KEPT_ASIDE)
         with self._store.read() as connection:
