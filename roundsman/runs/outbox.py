@@ -63,7 +63,7 @@ class Outbox:
         self._stopping = False
         self._looking = threading.Lock()
         self._looked_at: float | None = None
-        self._tidied_at = 0.0
+        self._tidied_at = clock.monotonic()
 
     @property
     def sinks(self) -> tuple[str, ...]:

@@ -22,6 +22,7 @@ from roundsman.runs.held import Prepared
 from roundsman.runs.outbox import LOOK_EVERY_S, Outbox
 from roundsman.runs.round import Ledgers
 from roundsman.runs.run_queue import StoreRunQueue
+from roundsman.scheduling.job import StopToken
 from roundsman.workflows.noop import Noop
 
 LEASE = timedelta(seconds=30)
@@ -46,16 +47,13 @@ def test_the_end_of_a_run_is_told_at_once(store: Store, tmp_path: Path, told: bo
     to = Ledgers(RunClaims(str(owner), LEASE), RunRecord(), queue, outbox.sinks, wake)
     engine = Engine(store, clock, to, prepared, size=1, lease=LEASE, box=BlackBox((tmp_path, owner)))
     desk = RunDesk(store, clock, queue, registry, {"noop": noop})
+    submitted = desk.submit_all([Order("noop", {}, correlation_id=f"c-{number}") for number in range(RUNS)])
     outbox.start()
-    engine.start()
     try:
-        submitted = desk.submit_all([Order("noop", {}, correlation_id=f"c-{number}") for number in range(RUNS)])
-        if told:
-            assert receiver.enough.wait(4 * LOOK_EVERY_S)
-        else:
-            assert engine.wait_idle(LOOK_EVERY_S)
+        engine.serve_until_drained(StopToken())
+        assert engine.counts["completed"] == RUNS
+        assert not told or receiver.enough.wait(LOOK_EVERY_S / 2), "only the look of every few seconds found it"
     finally:
-        engine.stop()
         outbox.stop()
     expected = [(each.run_id, "run.completed") for each in submitted] if told else []
     assert sorted(receiver.told) == sorted(expected)
