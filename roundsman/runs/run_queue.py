@@ -106,7 +106,7 @@ class StoreRunQueue:
         self._listening: Listening | None = None
         self._wanted: Mapping[str, int] = {}
         self._most = 0
-        self._unblocked = False
+        self._rings = False
 
     def start(self, wake: Callable[[], None]) -> None:
         self._listening = self._bell.listen(wake)
@@ -137,19 +137,21 @@ class StoreRunQueue:
                     self._repository.ack(connection, messages)
                 case Nack(not_before):
                     self._repository.nack(connection, messages, not_before, now)
+                    # what is due again at once has no time at which anybody would look: nobody would come by it
+                    self._rings |= not_before is None or not_before <= now
                 case Bury(reason):
                     self._repository.bury(connection, messages, reason, now)
-        if self._repository.unblocks(message for message, _ in settled):
+        self._rings |= self._repository.unblocks(message for message, _ in settled)
+        if self._rings:
             self._bell.in_transaction(connection)
-            self._unblocked = True
 
     def committed(self) -> None:
-        if self._unblocked:
-            self._unblocked = False
+        if self._rings:
+            self._rings = False
             self._bell.after_commit()
 
     def rolled_back(self) -> None:
-        self._unblocked = False
+        self._rings = False
 
     def extend(self, connection: Connection, messages: Sequence[Message], now: datetime) -> None:
         self._repository.extend(connection, messages, now)
