@@ -28,10 +28,12 @@ class Daemon:
         self._scheduling = Scheduling(app.clock, app.ticks)
         app.works()  # builds the jobs; one of them may drive runs
         self._engine = app.runs.engine if app.drives_runs else None
-        driving = [Driving(self._engine, app.runs.reconciler)] if self._engine is not None else []
+        driving: list[Service] = [Driving(self._engine, app.runs.reconciler)] if self._engine is not None else []
+        telling: list[Service] = [app.runs.outbox] if app.runs.outbox.sinks else []
         self._services: Sequence[Service] = (
             Heartbeat(app.store, app.clock, app.owner, self.status),
             app.sender,
+            *telling,
             *driving,
             self._scheduling,
         )

@@ -6,6 +6,7 @@ from functools import cached_property
 
 from config import Settings
 from roundsman.app.queues import queue_of, run_queue_of
+from roundsman.app.sinks import sinks_of
 from roundsman.clock import Clock
 from roundsman.fsm.registry import WorkflowDefaults, WorkflowRegistry, register_workflows, steps_of
 from roundsman.fsm.workflow import Workflow
@@ -22,6 +23,7 @@ from roundsman.runs.engine import Engine
 from roundsman.runs.findings import Investigation
 from roundsman.runs.held import Prepared
 from roundsman.runs.interventions import Interventions
+from roundsman.runs.outbox import Outbox
 from roundsman.runs.reconciler import Reconciler
 from roundsman.runs.round import Ledgers
 from roundsman.runs.run_queue import RunQueue
@@ -75,7 +77,7 @@ class RunParts:
     def engine(self) -> Engine:
         """Raises ConfigurationError."""
         prepared = {name: Prepared(self.registry[name], steps_of(built)) for name, built in self.workflows.items()}
-        to = Ledgers(self.claims, RunRecord(), self.run_queue, self.sinks)
+        to = Ledgers(self.claims, RunRecord(), self.run_queue, self.outbox.sinks, self.outbox.wake)
         size = self._settings.runs.concurrency
         box = BlackBox((self._settings.state_dir, self._owner))
         return Engine(self._store, self._clock, to, prepared, size=size, lease=LEASE, box=box)
@@ -88,7 +90,7 @@ class RunParts:
     @cached_property
     def interventions(self) -> Interventions:
         """What people do to runs."""
-        return Interventions(self._store, self._clock, self.run_queue, self.registry, self.workflows, self.sinks)
+        return Interventions(self._store, self._clock, self.run_queue, self.registry, self.workflows, self.outbox.sinks)
 
     def investigation(self, job: DrivingJob | None) -> Investigation:
         """Whoever finds out why a run stands where it stands."""
@@ -111,10 +113,10 @@ class RunParts:
     def claims(self) -> RunClaims:
         return RunClaims(str(self._owner), LEASE)
 
-    @property
-    def sinks(self) -> tuple[str, ...]:
-        """Who is told of the ends of runs."""
-        return ()
+    @cached_property
+    def outbox(self) -> Outbox:
+        """Tells the world of the ends of runs."""
+        return Outbox(self._store, self._clock, self._owner, sinks_of(self._settings, self._clock))
 
     def close(self) -> None:
         """Let go of the queue's connections, if there are any."""
