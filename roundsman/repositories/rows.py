@@ -80,28 +80,46 @@ class InsertRows(_Statement):
 
 
 class UpdateRows(_Statement):
-    """`rows` hold the keys of the row to change, then the new values; `fixed` is assigned to every one of them."""
+    """`rows` hold the keys of the row to change, then the new values; `fixed` is assigned to every one of them.
 
-    def __init__(self, table: Table, keys: Sequence[str], values: Sequence[str], *, fixed: str = "") -> None:
+    A row for which `where` does not hold, a condition on columns that are neither keys nor values, is passed over.
+    """
+
+    def __init__(
+        self, table: Table, keys: Sequence[str], values: Sequence[str], *, fixed: str = "", where: str = ""
+    ) -> None:
         key_columns = [table.c[name] for name in keys]
         value_columns = [table.c[name] for name in values]
         fixed = f", {fixed}" if fixed else ""
+        where = f" AND {where}" if where else ""
         # SQLite numbers its placeholders: the keys come first in a row and last in the statement
         numbered = {name: place for place, name in enumerate([*keys, *values], start=1)}
         taken = ", ".join(f"{column.name} = {_taken('v', column)}" for column in value_columns)
         super().__init__(
             [*key_columns, *value_columns],
             f"UPDATE {table.name} SET {', '.join(f'{name} = ?{numbered[name]}' for name in values)}{fixed}"  # noqa: S608
-            f" WHERE {' AND '.join(f'{name} = ?{numbered[name]}' for name in keys)}",
+            f" WHERE {' AND '.join(f'{name} = ?{numbered[name]}' for name in keys)}{where}",
             f"UPDATE {table.name} AS t SET {taken}{fixed} FROM {_unnest([*key_columns, *value_columns])}"  # noqa: S608
-            f" WHERE {' AND '.join(f't.{name} = v.{name}' for name in keys)}",
+            f" WHERE {' AND '.join(f't.{name} = v.{name}' for name in keys)}{where}",
         )
 
 
 def _converter(kind: TypeEngine[Any], dialect: Dialect) -> _Convert | None:
+    if isinstance(kind, Text):
+        return _storable
     if isinstance(kind, JSON):
         return _json  # the driver's own for PostgreSQL makes an object of it that is no text
     return kind.dialect_impl(dialect).bind_processor(dialect)
+
+
+def _storable(text: str | None) -> str | None:
+    """Without what no database takes in a text: NUL, and halves of surrogate pairs (names of files may hold some).
+
+    What a run says, or fails with, is anybody's text, and must not stop those that are written with it.
+    """
+    if text is None or (text.isascii() and "\0" not in text):
+        return text
+    return text.encode("utf-8", "replace").decode("utf-8").replace("\0", "\ufffd")
 
 
 def _json(value: Any) -> str | None:

@@ -4,13 +4,15 @@ A recorded unit has its place (run, sequence) and its name. Steps and calls shar
 they were committed, so the record reads as the run's history and a replay can be held against it.
 """
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, and_, or_, select
+from sqlalchemy import Connection, select, text
 
 from roundsman.repositories.rows import InsertRows
 from roundsman.repositories.run_tables import run_events, run_logs, run_steps
@@ -102,15 +104,12 @@ class RunRecord:
         """The calls that the present step of each run has recorded in an earlier attempt; by run, from its sequence."""
         if not starts:
             return {}
-        present = or_(
-            *(
-                and_(run_steps.c.run_id == run_id, run_steps.c.sequence >= sequence)
-                for run_id, sequence in starts.items()
-            )
-        )
         found: dict[int, list[Unit]] = {}
-        query = select(run_steps).where(present).order_by(run_steps.c.run_id, run_steps.c.sequence)
-        for row in connection.execute(query):
+        if connection.dialect.name == "sqlite":
+            given: dict[str, Any] = {"pairs": json.dumps(list(starts.items()))}
+        else:
+            given = {"ids": list(starts), "starts": list(starts.values())}
+        for row in connection.execute(_present_statement(connection.dialect.name), given):
             found.setdefault(row.run_id, []).append(_unit(row))
         return found
 
@@ -125,6 +124,21 @@ class RunRecord:
         return [
             LogLine(row.run_id, row.at, row.level, row.step, row.message, row.id) for row in connection.execute(query)
         ]
+
+
+@cache
+def _present_statement(dialect: str) -> Any:
+    """For any number of runs: with a condition for each of them, SQLite refuses 1,000."""
+    if dialect == "sqlite":
+        pairs = "SELECT json_extract(value, '$[0]') AS run_id, json_extract(value, '$[1]') AS start"
+        source = f"({pairs} FROM json_each(:pairs)) AS present"
+    else:
+        source = "unnest(CAST(:ids AS bigint[]), CAST(:starts AS int[])) AS present(run_id, start)"
+    names = [f"s.{column.name}" for column in run_steps.c]
+    return text(
+        f"SELECT {', '.join(names)} FROM {source} JOIN run_steps AS s"  # noqa: S608  our own names
+        " ON s.run_id = present.run_id AND s.sequence >= present.start ORDER BY s.run_id, s.sequence"
+    ).columns(*run_steps.c)
 
 
 def _unit(row: Any) -> Unit:
