@@ -17,6 +17,7 @@ from sqlalchemy import Connection, TextClause, and_, bindparam, case, false, fun
 
 from roundsman.repositories.columns import UtcTime
 from roundsman.repositories.rows import UpdateRows, among, many
+from roundsman.repositories.run_decisions import PAUSE
 from roundsman.repositories.run_tables import runs
 from roundsman.repositories.runs import UNFINISHED, RunStatus
 
@@ -91,13 +92,13 @@ class Leave:
 _ADVANCE = UpdateRows(
     runs, ("id", "token"), ("state", "data", "sequence", "progress"), fixed="attempt = 0, crashes = 0, on_time = NULL"
 )
-_LEAVE = UpdateRows(
-    runs,
-    ("id", "token"),
-    ("status", "state", "data", "sequence", "attempt", "crashes", "progress", "not_before", "awaits", "on_time",
-     "error", "finished_at", "expires_at"),
-    fixed="owner = NULL, lease_until = NULL, asked = NULL",
+_LEFT = (
+    "status", "state", "data", "sequence", "attempt", "crashes", "progress", "not_before", "awaits", "on_time",
+    "error", "finished_at", "expires_at",
 )  # fmt: skip
+_FREE = "owner = NULL, lease_until = NULL, asked = NULL"
+_LEAVE = UpdateRows(runs, ("id", "token"), _LEFT, fixed=_FREE)
+_PUT_BACK = UpdateRows(runs, ("id", "token"), _LEFT, fixed=_FREE, where="asked IS NULL")
 _PROGRESS = UpdateRows(runs, ("id", "token"), ("progress",))
 _CLAIMED = tuple(ClaimedRun.__dataclass_fields__)
 
@@ -150,22 +151,28 @@ class RunClaims:
              x.not_before, x.awaits, x.on_time, x.error, x.finished_at, x.expires_at)
             for x in leaves
         ]  # fmt: skip
-        _all_of(_LEAVE.execute(connection, rows), rows)
+        # A pause that was asked for since `holding` has looked must not be wiped out unheard
+        deaf = {RunStatus.QUEUED.value, RunStatus.WAITING.value}
+        back = [row for row in rows if row[2] in deaf]
+        _all_of(_PUT_BACK.execute(connection, back), back)
+        rest = [row for row in rows if row[2] not in deaf] if back else rows
+        _all_of(_LEAVE.execute(connection, rest), rest)
 
     def show_progress(self, connection: Connection, percents: Sequence[tuple[int, int, int]]) -> None:
         """Store how far runs are: (run, token, percent). One that was lost is passed over."""
         _PROGRESS.execute(connection, percents)
 
-    def renew(self, connection: Connection, tokens: Mapping[int, int], now: datetime) -> None:
-        """Begin the leases of these runs anew. Those that were lost stay lost."""
+    def renew(self, connection: Connection, tokens: Mapping[int, int], now: datetime) -> set[int]:
+        """Begin the leases of these runs anew. Those that were lost stay lost; returns the others."""
         if not tokens:
-            return
+            return set()
         statement = text(
             "UPDATE runs SET lease_until = :until WHERE owner = :owner AND status = 'running' AND "  # noqa: S608
             + among(connection.dialect.name, "id", "ids")
+            + " RETURNING id, token"
         ).bindparams(bindparam("until", type_=UtcTime))
         given = {"until": now + self._lease, "owner": self._owner, "ids": many(connection.dialect.name, tokens)}
-        connection.execute(statement, given)
+        return {run_id for run_id, token in connection.execute(statement, given) if token == tokens[run_id]}
 
     def asked(self, connection: Connection) -> dict[int, str]:
         """What the holder of runs is asked to do, by run. Costs nothing while nobody asks."""
@@ -193,9 +200,10 @@ class RunClaims:
                 or_(runs.c.owner.in_(list(owners)), runs.c.lease_until <= now),
             )
             .values(
-                status=RunStatus.QUEUED.value,
+                status=case((runs.c.asked == PAUSE, RunStatus.PAUSED.value), else_=RunStatus.QUEUED.value),
                 owner=None,
                 lease_until=None,
+                asked=None,
                 token=runs.c.token + 1,
                 crashes=case((or_(false(), *spared), runs.c.crashes), else_=runs.c.crashes + 1),
             )

@@ -51,18 +51,19 @@ class RunDecisions:
         connection.execute(told)
 
     def pause(self, connection: Connection, run_id: int) -> RunStatus | None:
-        """Stop a run where it stands; one under way at the end of its step. The status before, None if finished."""
-        status: str | None = connection.execute(
-            update(runs).where(runs.c.id == run_id, UNFINISHED, _RUNNING).values(asked=PAUSE).returning(runs.c.status)
-        ).scalar()
-        if status is not None:
-            return RunStatus.RUNNING
+        """Stop a run where it stands; one under way, still running, at the end of its step. None if it is finished."""
+        # In one statement: between two of them the run may be claimed, or let go
         paused = (
             update(runs)
-            .where(runs.c.id == run_id, UNFINISHED, ~_RUNNING)
-            .values(status=RunStatus.PAUSED.value, asked=None)
+            .where(runs.c.id == run_id, UNFINISHED)
+            .values(
+                status=case((_RUNNING, runs.c.status), else_=RunStatus.PAUSED.value),
+                asked=case((_RUNNING, PAUSE), else_=null()),
+            )
+            .returning(runs.c.status)
         )
-        return RunStatus.PAUSED if connection.execute(paused).rowcount == 1 else None
+        status: str | None = connection.execute(paused).scalar()
+        return None if status is None else RunStatus(status)
 
     def keep_running(self, connection: Connection, run_id: int) -> bool:
         """Take back a pause that its holder has not come to yet."""
@@ -71,7 +72,8 @@ class RunDecisions:
 
     def resume(self, connection: Connection, run: Run, message_id: str | None) -> bool:
         """Let a paused run go on: queued, or waiting as it was."""
-        waits = run.awaits is not None or run.on_time is not None
+        # One that was claimed as its time had come has only to go on
+        waits = run.awaits is not None or (run.on_time is not None and run.not_before is not None)
         going = (
             update(runs)
             .where(runs.c.id == run.id, runs.c.status == RunStatus.PAUSED.value, runs.c.token == run.token)
