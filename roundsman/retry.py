@@ -18,6 +18,7 @@ def backoff(
     """
     if attempt < 1:
         raise ValueError(f"attempt counts from 1, not {attempt}")
-    ceiling = min(first * float(2 ** min(attempt - 1, 32)), most)
+    doublings = 2 ** min(attempt - 1, 32)
+    ceiling = most if first > most / doublings else first * doublings  # a product may be longer than any timedelta
     share: float = (rng or random).uniform(0.5, 1.0)
     return ceiling * share

@@ -23,7 +23,7 @@ for _name in ("NO_PROXY", "no_proxy"):  # the fakes of Slack and Telegram listen
     os.environ[_name] = "localhost,127.0.0.1,::1"
 
 from collections.abc import Generator, Iterator  # noqa: E402  the environment is scrubbed first
-from contextlib import closing  # noqa: E402
+from contextlib import ExitStack, closing  # noqa: E402
 from datetime import UTC, datetime  # noqa: E402
 from pathlib import Path  # noqa: E402
 from typing import Any, TypeVar  # noqa: E402
@@ -32,6 +32,7 @@ import pytest  # noqa: E402
 from hypothesis import HealthCheck, settings  # noqa: E402
 from queue_places import Offer, QueuePlace, offers  # noqa: E402
 from redis_server import RedisServer, shared_redis, start_redis, stop_redis  # noqa: E402
+from run_bench import Benches  # noqa: E402
 from servers import (  # noqa: E402
     TEMPLATE,
     PostgresServer,
@@ -204,3 +205,17 @@ def store(request: pytest.FixtureRequest) -> Store:
     """A store with the schema; the test runs once over each database."""
     chosen: Store = request.getfixturevalue(f"{request.param}_store")
     return chosen
+
+
+@pytest.fixture
+def benches(store: Store, clock: ManualClock) -> Iterator[Benches]:
+    """Engines and desks over a store; the test runs once over each database."""
+    with ExitStack() as stack:
+        yield Benches(stack, store, clock)
+
+
+@pytest.fixture
+def sqlite_benches(sqlite_store: Store, clock: ManualClock) -> Iterator[Benches]:
+    """The same for what does not depend on the database."""
+    with ExitStack() as stack:
+        yield Benches(stack, sqlite_store, clock)

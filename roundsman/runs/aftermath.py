@@ -11,7 +11,7 @@ from roundsman.runs.crew import Crew
 from roundsman.runs.decision import MAX_CRASHES, Decision
 from roundsman.runs.held import Held
 from roundsman.runs.round import Round, Written
-from roundsman.scheduling.job import StopReason, StopToken
+from roundsman.scheduling.job import StopToken
 
 log = logging.getLogger(__name__)
 
@@ -31,6 +31,7 @@ class Aftermath:
             for _ in range(count):
                 held.lines.popleft()
         for call in written.calls:
+            call.held.recorded.append(call.unit)  # its worker waits
             call.stored.set()
         for call in written.refused_calls:
             call.lost = True
@@ -53,12 +54,14 @@ class Aftermath:
             self._crew.let_go(held)
             return
         self.counts["steps"] += 1
+        if held.given_up:
+            held = self._crew.reseat(held)
         held.state, held.data, held.sequence = advance.state, advance.data, advance.sequence
         held.progress, held.shown_progress = advance.progress, None
         held.attempt = held.crashes = 0
         held.recorded = []
         if held.stop.is_set():
-            held.stop = StopToken()
+            held.stop, held.told = StopToken(), None
         self._dispatch(held, following)
 
     def _begin(self, run: ClaimedRun, message: Message, calls: list[Unit], following: Round) -> None:
@@ -88,8 +91,7 @@ class Aftermath:
 
     def _lose(self, held: Held) -> None:
         log.info("Run %d is no longer ours; what its step did is dropped", held.id, extra=about(held))
-        held.stop.set(StopReason.CANCELLED)
-        self._crew.let_go(held)
+        self._crew.lose(held)
 
 
 def _tell(held: Held, decision: Decision) -> None:

@@ -28,12 +28,12 @@ class Attendant:
 
     def seconds_left(self) -> float | None:
         """Until it has something to do; None while nothing is held."""
-        return max(self._next - self._clock.monotonic(), 0.0) if self._crew.held else None
+        return max(self._next - self._clock.monotonic(), 0.0) if self._crew.is_watchful() else None
 
     def attend(self) -> None:
         """Do what is due. Raises StoreError; then it is due again at once."""
         now_s = self._clock.monotonic()
-        if not self._crew.held or now_s < self._next:
+        if not self._crew.is_watchful() or now_s < self._next:
             return
         held = list(self._crew.held.values())
         self._store_words(held)
@@ -53,7 +53,9 @@ class Attendant:
         if not lines and not shown:
             return
         with self._store.write() as connection:
-            self._to.record.add_lines(connection, [line for _, said in lines for line in said])
+            ours = self._to.claims.holding(connection, {each.id: each.token for each, _ in (*lines, *shown)})
+            kept = [line for each, said in lines if each.id in ours for line in said]  # the others' runs may be gone
+            self._to.record.add_lines(connection, kept)
             self._to.claims.show_progress(connection, [(each.id, each.token, percent) for each, percent in shown])
         for each, said in lines:
             for _ in said:
@@ -64,8 +66,11 @@ class Attendant:
     def _renew(self, held: list[Held]) -> None:
         now = self._clock.now()
         with self._store.write() as connection:
-            self._to.claims.renew(connection, {each.id: each.token for each in held}, now)
-            self._to.queue.extend(connection, [each.message for each in held], now)
+            ours = self._to.claims.renew(connection, {each.id: each.token for each in held}, now)
+            self._to.queue.extend(connection, [each.message for each in held if each.id in ours], now)
+        for each in held:
+            if each.id not in ours:  # its end will be dropped: it had better come soon
+                self._crew.tell(each, StopReason.CANCELLED)
 
     def _hear(self) -> None:
         """A pause is heard by the commit of the step; a cancelled run's step is asked to stop."""
@@ -76,6 +81,6 @@ class Attendant:
             return
         for run_id in cancelled:
             if run_id in self._crew.held:
-                self._crew.held[run_id].stop.set(StopReason.CANCELLED)
+                self._crew.tell(self._crew.held[run_id], StopReason.CANCELLED)
         with self._store.write() as connection:
             RunDecisions().heard(connection, cancelled)

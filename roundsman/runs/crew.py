@@ -1,14 +1,15 @@
 """The runs that this process holds and the workers on their steps: how much room is left, what takes too long."""
 
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from datetime import timedelta
 
 from roundsman.clock import Clock
 from roundsman.runs.black_box import BlackBox
 from roundsman.runs.held import CallMade, Held, Prepared, StepEnded
 from roundsman.runs.workers import Workers
-from roundsman.scheduling.job import StopReason
+from roundsman.scheduling.job import StopReason, StopToken
 
 MOST_AHEAD = 500
 """Runs that are claimed before a worker is free for them, at most; a claim of so many takes a few milliseconds."""
@@ -37,12 +38,22 @@ class Crew:
         self.workers = Workers(size, clock, deliver, box)
         self._clock = clock
         self._of_kind: Counter[str] = Counter()
+        self._strays: list[Held] = []
+        """Lost ones whose step is still under way."""
         self._step_s: float | None = None
 
     def add(self, held: Held) -> None:
         """A run was claimed."""
+        if (before := self.held.get(held.id)) is not None:
+            self.lose(before)  # another one had it meanwhile, and we did not notice
         self.held[held.id] = held
         self._of_kind[held.run.workflow] += 1
+
+    def reseat(self, held: Held) -> Held:
+        """The same run for its next step, out of reach of the worker that did not stop at the last one."""
+        fresh = replace(held, stop=StopToken(), lines=deque(), given_up=False, replaced=False, told=None, begun=None)
+        self.held[held.id] = fresh
+        return fresh
 
     def begin(self, held: Held) -> None:
         """Hand its present step to the workers."""
@@ -55,6 +66,19 @@ class Crew:
         if self.held.get(held.id) is held:
             del self.held[held.id]
             self._of_kind[held.run.workflow] -= 1
+
+    def lose(self, held: Held) -> None:
+        """The run is somebody else's now. Its step, if one is under way, is told to stop."""
+        self.tell(held, StopReason.CANCELLED)
+        self.let_go(held)
+        if held.at_work:
+            self._strays.append(held)
+
+    def tell(self, held: Held, reason: StopReason) -> None:
+        """Tell its step to stop; when it does not within its grace, it is overdue."""
+        held.stop.set(reason)
+        if held.told is None:
+            held.told = self._clock.monotonic()
 
     def holds(self, held: Held) -> bool:
         """Whether this very claim is still ours, as far as this process knows."""
@@ -82,25 +106,28 @@ class Crew:
                 wanted[name] = free
         return wanted
 
-    def at_work(self) -> list[Held]:
-        """Those whose step has begun."""
-        return [held for held in self.held.values() if held.begun is not None]
+    def is_watchful(self) -> bool:
+        """Whether there is anything that may become overdue."""
+        return bool(self.held or self._strays)
 
     def not_begun(self) -> list[Held]:
         """Those that wait for a worker, taken back from it: they will surely not begin."""
         return [held for held in self.workers.take_back() if self.holds(held)]
 
     def overdue(self) -> list[Held]:
-        """Tells steps whose time is over to stop; returns those that did not within their grace."""
+        """Tells steps whose time is over to stop; returns those that did not stop within their grace."""
         now = self._clock.monotonic()
+        self._strays = [held for held in self._strays if held.at_work and not held.replaced]
         stubborn = []
-        for held in self.at_work():
-            assert held.begun is not None
-            over = now - held.begun - held.prepared.facts.timeout.total_seconds()
-            if over >= GRACE.total_seconds():
-                stubborn.append(held)
-            elif over >= 0:
-                held.stop.set(StopReason.TIMEOUT)
+        for held in [*self.held.values(), *self._strays]:
+            begun = held.begun  # the worker may set it to None at any moment
+            if begun is None or held.replaced:
+                continue
+            if held.told is not None:
+                if now - held.told >= GRACE.total_seconds():
+                    stubborn.append(held)
+            elif now - begun >= held.prepared.facts.timeout.total_seconds():
+                self.tell(held, StopReason.TIMEOUT)
         return stubborn
 
     def stop(self, held: Iterable[Held], reason: StopReason) -> None:

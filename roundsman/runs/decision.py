@@ -8,10 +8,10 @@ import json
 import random
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from roundsman import retry
+from roundsman import logs, retry
 from roundsman.errors import RoundsmanError
 from roundsman.fsm.machine import Final, IllegalTransitionError
 from roundsman.fsm.workflow import FAILED, Fail, Next, Retry, WaitFor, WaitUntil
@@ -26,6 +26,11 @@ MAX_CRASHES = 5
 
 LONGEST_ERROR = 500
 """Characters of an error that are kept; a whole page of somebody's HTML is no sentence."""
+_LONGEST_READ = 20 * LONGEST_ERROR
+"""Characters of it that are looked through for secrets."""
+
+LATEST = datetime(9000, 1, 1, tzinfo=UTC)
+"""Later than anything; a time zone more and the year 9999 would be over, which nobody can read."""
 
 _ENDINGS = {Final.COMPLETED: RunStatus.COMPLETED, Final.FAILED: RunStatus.FAILED, Final.CANCELLED: RunStatus.CANCELLED}
 
@@ -86,20 +91,20 @@ def decide(ended: StepEnded, here: Circumstances) -> Decision:
     held = ended.held
     if ended.error is not None:
         if held.stop.reason is StopReason.SHUTDOWN:
-            return put_back(held)
+            return put_back(held, paused=here.asked is not None)
         return _failed_attempt(ended, here)
     if not isinstance(ended.result, Next | WaitUntil | WaitFor):
         kind = type(ended.result).__name__
-        return _failed(held, f"{ended.name}: returned {kind}; a step returns Next, WaitUntil or WaitFor", here)
+        return _failed(held, f"{ended.name}: returned {kind}; a step returns Next, WaitUntil or WaitFor", here, ended)
     try:
         patch = _checked(ended.result.patch)
         if isinstance(ended.result, Next):
             return _taken(held, ended.result.event, patch, _unit_of(ended, UnitKind.STEP), here)
         return _waiting(ended, ended.result, patch, here)
     except (IllegalTransitionError, Fail) as error:
-        return _failed(held, f"{ended.name}: {error}", here)
+        return _failed(held, f"{ended.name}: {_words(error)}", here, ended)
     except Exception as error:  # noqa: BLE001  a guard of the machine: code of the workflow, as its steps are
-        return _failed(held, f"{ended.name}: a guard failed with {_words(error)}", here)
+        return _failed(held, f"{ended.name}: a guard failed with {_words(error)}", here, ended)
 
 
 def timer_came(held: Held, event: str, here: Circumstances) -> Decision:
@@ -157,16 +162,15 @@ def _waiting(ended: StepEnded, result: WaitUntil | WaitFor, patch: Mapping[str, 
     on_time: str | None
     awaits: list[str] | None
     if isinstance(result, WaitUntil):
-        until, on_time, awaits = result.at, result.event, None
+        until, on_time, awaits = _moment(result.at), result.event, None
     else:
-        until, on_time, awaits = result.until, result.on_time, list(result.events)
+        until = None if result.until is None else _moment(result.until)
+        on_time, awaits = result.on_time, _events(result.events)
         if (until is None) != (on_time is None) or not awaits:
             raise Fail("waits for events without naming any, or names a time without its event (or the reverse)")
-    for event in filter(None, (on_time, *(awaits or ()))):
+    for event in (*(() if on_time is None else (on_time,)), *(awaits or ())):
         if event not in machine.events_of(held.state):
             machine.step(held.state, event, held.data)  # raises, with the events that are possible
-    if until is not None and until.tzinfo is None:
-        raise Fail(f"waits until {until}, a time without a zone")
     leave = Leave(
         held.id, held.token, RunStatus.PAUSED if here.asked else RunStatus.WAITING, held.state,
         {**held.data, **patch} if patch else held.data, held.sequence + ended.calls + 1, 0, 0, _progress(held),
@@ -198,13 +202,13 @@ def _failed_attempt(ended: StepEnded, here: Circumstances) -> Decision:
         reason = f"{ended.name}: {_words(error)}"
     attempt = held.attempt + 1
     if isinstance(error, Fail | ChangedStepError):
-        return _failed(held, reason, here)
+        return _failed(held, reason, here, ended)
     if attempt >= facts.attempts:
-        return _failed(held, f"{reason} (attempt {attempt} of {facts.attempts})", here)
+        return _failed(held, f"{reason} (attempt {attempt} of {facts.attempts})", here, ended)
     after = error.after if isinstance(error, Retry) else None
-    if after is None:
+    if not isinstance(after, timedelta):
         after = retry.backoff(attempt, first=facts.backoff, rng=here.rng)
-    again_at = here.now + max(after, timedelta(0))
+    again_at = _later(here.now, max(after, timedelta(0)))
     paused = here.asked is not None
     leave = Leave(
         held.id, held.token, RunStatus.PAUSED if paused else RunStatus.QUEUED, held.state, held.data, held.sequence,
@@ -213,12 +217,13 @@ def _failed_attempt(ended: StepEnded, here: Circumstances) -> Decision:
     return Decision(leave=leave, settlement=Ack() if paused else Nack(again_at), trouble=reason)
 
 
-def _failed(held: Held, reason: str, here: Circumstances) -> Decision:
+def _failed(held: Held, reason: str, here: Circumstances, ended: StepEnded | None = None) -> Decision:
     reason = reason[:LONGEST_ERROR]
     machine = held.prepared.facts.machine
     if held.state in machine.states and FAILED in machine.events_of(held.state):
+        made = max(len(held.recorded), ended.calls if ended is not None else 0)
         unit = Unit(
-            held.id, held.sequence + len(held.recorded), UnitKind.STEP, FAILED, held.state, FAILED, None, None,
+            held.id, held.sequence + made, UnitKind.STEP, FAILED, held.state, FAILED, None, None,
             held.attempt + 1, here.now, here.now,
         )  # fmt: skip
         try:
@@ -243,7 +248,7 @@ def _finish(
     return Leave(
         held.id, held.token, status, state, data, sequence, held.attempt, held.crashes,
         100 if status is RunStatus.COMPLETED else _progress(held), error=error, finished_at=now,
-        expires_at=None if keep_s is None else now + timedelta(seconds=keep_s),
+        expires_at=None if keep_s is None else _later(now, timedelta(seconds=keep_s)),
     )  # fmt: skip
 
 
@@ -268,10 +273,42 @@ def _checked(patch: Mapping[str, Any]) -> Mapping[str, Any]:
     if not patch:
         return {}
     try:
-        json.dumps(patch, allow_nan=False)
-    except (TypeError, ValueError) as error:
+        stored: Mapping[str, Any] = as_stored(patch)
+    except (TypeError, ValueError, RecursionError) as error:
         raise Fail(f"its patch cannot be stored as JSON: {error}") from None
-    return patch
+    return stored
+
+
+def as_stored(value: Any) -> Any:
+    """As the next process would read it: a copy that no step can change any more, its tuples lists, its keys texts.
+
+    Raises TypeError, ValueError and RecursionError for what is no JSON.
+    """
+    return json.loads(json.dumps(value, allow_nan=False))
+
+
+def _events(events: Any) -> list[str]:
+    if not isinstance(events, tuple | list):
+        raise Fail(f"waits for {events!r}; name the events as a tuple")
+    return list(events)
+
+
+def _moment(until: Any) -> datetime:
+    if not isinstance(until, datetime):
+        raise Fail(f"waits until {until!r}, which is no time")
+    if until.tzinfo is None:
+        raise Fail(f"waits until {until}, a time without a zone")
+    try:
+        return min(until.astimezone(UTC), LATEST)
+    except OverflowError:
+        raise Fail(f"waits until {until}, which is beyond all times in UTC") from None
+
+
+def _later(now: datetime, by: timedelta) -> datetime:
+    try:
+        return min(now + by, LATEST)
+    except OverflowError:
+        return LATEST
 
 
 def _progress(held: Held) -> int:
@@ -288,6 +325,11 @@ def _about(held: Held) -> dict[str, Any]:
 
 
 def _words(error: BaseException | None) -> str:
-    if isinstance(error, Retry | Fail | RoundsmanError):
-        return str(error)[:LONGEST_ERROR]
-    return f"{type(error).__name__}: {error}"[:LONGEST_ERROR]
+    """What an error says, fit to be kept."""
+    try:
+        text = str(error)[:_LONGEST_READ]
+    except Exception:  # noqa: BLE001  even that is code of the workflow
+        text = "it cannot say what it is"
+    if not isinstance(error, Retry | Fail | RoundsmanError):
+        text = f"{type(error).__name__}: {text}"
+    return logs.redact(text)[:LONGEST_ERROR]

@@ -19,14 +19,14 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from roundsman.clock import Clock
-from roundsman.errors import StoreError
+from roundsman.errors import RoundsmanError, StoreError
 from roundsman.repositories.engine import Store
 from roundsman.repositories.run_claims import ClaimLostError
 from roundsman.runs.aftermath import Aftermath, about
 from roundsman.runs.attendant import Attendant
 from roundsman.runs.black_box import BlackBox
 from roundsman.runs.crew import GRACE, Crew
-from roundsman.runs.held import CallMade, Prepared, StepEnded
+from roundsman.runs.held import CallMade, Held, Prepared, StepEnded
 from roundsman.runs.outlook import IDLE_S, Outlook
 from roundsman.runs.round import Ledgers, Round, write
 from roundsman.scheduling.job import StopReason, StopToken
@@ -41,10 +41,6 @@ class _Look:
     """The queue may have something, or the room has changed."""
 
 
-class _Quit:
-    """End the thread."""
-
-
 @dataclass(frozen=True)
 class _Probe:
     """Somebody wants to know whether the thread gets through."""
@@ -52,7 +48,7 @@ class _Probe:
     answered: threading.Event
 
 
-_Item = StepEnded | CallMade | _Look | _Quit | _Probe
+_Item = StepEnded | CallMade | _Look | _Probe
 
 
 class Engine:
@@ -83,7 +79,14 @@ class Engine:
         self._round = Round()
         self._rung = False
         self._halting = False
+        self._quitting = False
+        """Give up what is held and end the thread."""
+        self._abandoned = False
+        """End it whatever is left."""
         self._fault: str | None = None
+        """Why the store does not take what is to be written."""
+        self._broken: str | None = None
+        """The fault of our own that has ended the thread."""
         self._thread: threading.Thread | None = None
         self._idle = threading.Event()
         self._idle.set()
@@ -110,7 +113,9 @@ class Engine:
 
     def ill(self) -> str | None:
         """Why it makes no progress. A queue that is away is no illness: what is held goes on."""
-        if self._thread is None or not self._thread.is_alive():
+        if self._broken is not None:
+            return f"the thread that drives runs has died of {self._broken}"
+        if not self.is_serving:
             return "the thread that drives runs does not live"
         if self._fault is not None:
             return f"runs cannot be written: {self._fault}"
@@ -122,12 +127,17 @@ class Engine:
         return self._thread is not None and self._thread.is_alive()
 
     def serve_until_drained(self, stop: StopToken) -> None:
-        """Drive runs until nothing is due, or until `stop`: for commands, where no daemon does. Raises StoreError."""
+        """Drive runs until nothing is due, or until `stop`: for commands, where no daemon does.
+
+        Raises StoreError, and RoundsmanError when the thread has died.
+        """
         self.start()
         try:
             while not self._drained.wait(_LOOK_AT_STOP_S) and not stop.is_set():
                 if self._fault is not None:
                     raise StoreError(self._fault)
+                if not self.is_serving:
+                    raise RoundsmanError(f"Runs cannot be driven: {self.ill()}.")
         finally:
             self.halt()
             if not self.wait_idle(GRACE.total_seconds()):
@@ -137,7 +147,8 @@ class Engine:
 
     def start(self) -> None:
         """Begin to claim and drive."""
-        self._halting = False
+        self._halting = self._quitting = self._abandoned = False
+        self._fault = self._broken = None
         self._outlook.rung()
         self._drained.clear()
         self._box.open()
@@ -164,12 +175,14 @@ class Engine:
 
     def stop(self) -> None:
         """Give up what is still held, so that another process can take it at once, and end the thread."""
-        self._halting = True
-        self._inbox.put(_Quit())
+        self._halting = self._quitting = True
+        self.wake()
         if self._thread is not None:
             self._thread.join(3 * RETRY_STORE_AFTER_S)
             if self._thread.is_alive():
                 log.error("The store did not take the last steps of runs: %s", self._fault)
+                self._abandoned = True
+                self.wake()
         self._crew.workers.stop()
         self._box.close()
         self._to.queue.stop()
@@ -177,17 +190,21 @@ class Engine:
     # --- the thread ---
 
     def _loop(self) -> None:
-        quitting = False
-        while not (quitting and not self._round and not self._crew.held):
-            try:
-                items = self._take(0) or self._take(self._sleep_s(quitting=quitting))
-                quitting = self.run_once(items) or quitting
-            except StoreError as error:
-                if self._fault is None:
-                    log.error("Runs cannot be written: %s What their steps did waits until it can.", error)
-                self._fault = str(error)
-                if quitting:
-                    return
+        try:
+            while not self._abandoned and not (self._quitting and not self._round and not self._crew.held):
+                self._turn()
+        except Exception as error:
+            # What is held is in an unknown state: whoever asks `ill` ends the process, and another one takes over
+            self._broken = type(error).__name__
+            log.critical("The thread that drives runs has died", exc_info=True)
+
+    def _turn(self) -> None:
+        try:
+            self._pass(self._take(0) or self._take(self._sleep_s()))
+        except StoreError as error:
+            if self._fault is None:
+                log.error("Runs cannot be written: %s What their steps did waits until it can.", error)
+            self._fault = str(error)
 
     def _take(self, seconds: float) -> list[_Item]:
         items: list[_Item] = []
@@ -198,27 +215,32 @@ class Engine:
                 items.append(self._inbox.get_nowait())
         return items
 
-    def run_once(self, items: list[_Item] | None = None) -> bool:
-        """One pass; True when it was told to quit. Raises StoreError, after which the next pass tries again."""
-        items = self._take(0) if items is None else items
-        quitting = True in [self._receive(item) for item in items]  # each of them, hence the list
+    def run_once(self, seconds: float = 0.0) -> None:
+        """One pass, which waits so long for something to happen if there is nothing to do.
+
+        Raises StoreError, after which the next pass tries again.
+        """
+        self._pass(self._take(0 if self._round or self._wants_to_claim() else seconds))
+
+    def _pass(self, items: list[_Item]) -> None:
+        for item in items:
+            self._receive(item)
         self._enforce_timeouts()
         self._attendant.attend()
         if self._halting:
             self._round.put_back.extend(self._crew.not_begun())
-        if quitting:
+        if self._quitting:
             self._give_up()
-        if self._round or self._wants_to_claim():
+        # After a fault, an empty one tells whether the store is back
+        if self._round or self._wants_to_claim() or self._fault is not None:
             self._commit()
         for item in items:
             if isinstance(item, _Probe):
                 item.answered.set()
-        return quitting
 
-    def _receive(self, item: _Item) -> bool:
-        """True for the order to quit."""
+    def _receive(self, item: _Item) -> None:
         if isinstance(item, StepEnded):
-            self._crew.workers.ended()
+            self._crew.workers.ended(item.held)
             self._crew.account((item.finished_at - item.started_at).total_seconds())
             if self._crew.holds(item.held) and not item.held.given_up:
                 self._round.ended.append(item)
@@ -230,7 +252,6 @@ class Engine:
                 item.stored.set()
         elif isinstance(item, _Look):
             self._outlook.rung()
-        return isinstance(item, _Quit)
 
     def _wants_to_claim(self) -> bool:
         return self._outlook.look and not self._halting and self._crew.room() > 0
@@ -260,6 +281,8 @@ class Engine:
             self._outlook.looked(room, written.received)
             if self._outlook.found_nothing and not self._crew.held and self._to.queue.is_empty():
                 self._drained.set()
+        if any(_is_limited(held) for held in (*(held for held, _ in written.decisions), *written.lost)):
+            self._outlook.rung()  # its kind may have been all that was missing
         self._round = self._aftermath.of(written)
         if self._crew.held:
             self._idle.clear()
@@ -270,23 +293,30 @@ class Engine:
 
     def _enforce_timeouts(self) -> None:
         for held in self._crew.overdue():
+            if not self._crew.workers.give_up(held):
+                continue  # it has just ended after all
             limit = held.prepared.facts.timeout.total_seconds()
-            log.error("A step of run %d does not stop after its %g s: given up", held.id, limit, extra=about(held))
+            log.error("A step of run %d (%g s at most) does not stop: given up", held.id, limit, extra=about(held))
+            if not self._crew.holds(held):
+                continue
             step = held.prepared.steps[held.state].__name__
             now = self._clock.now()
             held.given_up = True
-            held.begun = None
             self._round.ended.append(StepEnded(held, step, now, now, None, TimeoutError()))
-            self._crew.workers.replace()
 
     def _give_up(self) -> None:
-        self._round.put_back.extend(held for held in self._crew.held.values() if held not in self._round.touched())
+        touched = set(self._round.touched())
+        self._round.put_back.extend(held for held in self._crew.held.values() if held not in touched)
 
-    def _sleep_s(self, *, quitting: bool) -> float:
+    def _sleep_s(self) -> float:
         if self._fault is not None:
             return RETRY_STORE_AFTER_S
-        if self._round or quitting or self._wants_to_claim():
+        if self._round or self._quitting or self._wants_to_claim():
             return 0.0
         looks_in = IDLE_S if self._halting else self._outlook.seconds()
         attends_in = self._attendant.seconds_left()
         return looks_in if attends_in is None else min(looks_in, attends_in)
+
+
+def _is_limited(held: Held) -> bool:
+    return held.prepared.facts.concurrency is not None

@@ -39,15 +39,22 @@ class Held:
     progress: int
     stop: StopToken
     recorded: list[Unit] = field(default_factory=list)
-    """The calls of the present step that are in the record already. Grown by the worker while it works."""
+    """The calls of the present step that are in the record already. Grown while the step waits for that."""
     lines: deque[LogLine] = field(default_factory=deque)
     """What the run said and is not yet stored. Grown by the worker."""
     shown_progress: int | None = None
     """To be stored. Set by the worker."""
     begun: float | None = None
-    """When the worker took it, monotonic; None while it waits for one. Set by the worker."""
+    """When the worker took it, monotonic; None while it waits for one, and once the step has ended. Set by the worker,
+    and moved by the time that the step waits for the store: that is no time of its own."""
+    calling: bool = False
+    """The step waits until a call is recorded. Set by the worker."""
+    told: float | None = None
+    """When its step was told to stop, monotonic: it has a grace from then on."""
     given_up: bool = False
     """It is somebody else's now: whatever its worker still says is dropped."""
+    replaced: bool = False
+    """The worker that is at its step has a successor, and ends with the step. Set under the lock of the workers."""
 
     @property
     def id(self) -> int:
@@ -56,6 +63,11 @@ class Held:
     @property
     def token(self) -> int:
         return self.run.token
+
+    @property
+    def at_work(self) -> bool:
+        """Whether a worker is at its step."""
+        return self.begun is not None or self.calling
 
 
 @dataclass(slots=True, eq=False)

@@ -1,6 +1,5 @@
 """What a step may do beside returning a result: recorded calls, progress, lines in the run's log."""
 
-import json
 import logging
 from collections.abc import Callable, MutableMapping
 from typing import Any
@@ -9,7 +8,7 @@ from roundsman import logs
 from roundsman.clock import Clock
 from roundsman.fsm.workflow import Fail
 from roundsman.repositories.run_record import LogLine, Unit, UnitKind
-from roundsman.runs.decision import ChangedStepError
+from roundsman.runs.decision import ChangedStepError, as_stored
 from roundsman.runs.held import CallMade, Held
 from roundsman.scheduling.job import StoppedError
 
@@ -32,6 +31,8 @@ class StepRecorder:
     def call(self, name: str, work: Callable[[], Any]) -> Any:
         """See `RunContext.call`. Raises ChangedStepError, and StoppedError when the run is no longer ours."""
         held, place = self._held, self.calls
+        if not isinstance(name, str):
+            raise Fail(f"a call is recorded under a text, not under {name!r}")
         if place < len(held.recorded):
             unit = held.recorded[place]
             if unit.name != name:
@@ -45,20 +46,29 @@ class StepRecorder:
         started = self._clock.now()
         answer = work()
         try:
-            json.dumps(answer, allow_nan=False)
-        except (TypeError, ValueError) as error:
+            answer = as_stored(answer)
+        except (TypeError, ValueError, RecursionError) as error:
             raise Fail(f"the call {name!r} answered something that cannot be stored as JSON: {error}") from None
         unit = Unit(
             held.id, held.sequence + place, UnitKind.CALL, name, held.state, None, None, answer, held.attempt + 1,
             started, self._clock.now(),
         )  # fmt: skip
         made = CallMade(held, unit)
-        self._deliver(made)
-        made.stored.wait()
+        self._wait_for(made)
         if made.lost:
             raise StoppedError(held.stop.reason)
         self.calls += 1
         return answer
+
+    def _wait_for(self, made: CallMade) -> None:
+        """Until it is recorded. That is the store's time and not the step's, which is not given up meanwhile."""
+        held, asked = self._held, self._clock.monotonic()
+        begun = held.begun
+        held.calling, held.begun = True, None
+        self._deliver(made)
+        made.stored.wait()
+        held.begun = None if begun is None else begun + self._clock.monotonic() - asked
+        held.calling = False
 
     def check_end(self) -> None:
         """A step that ends must have made all the calls that an earlier attempt had recorded."""

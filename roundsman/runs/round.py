@@ -85,7 +85,7 @@ def write(connection: Connection, round_: Round, to: Ledgers, now: datetime, *, 
     settled.extend((held.message, Nack()) for held in written.lost)
     if settled:
         to.queue.settle(connection, settled, now)
-    messages = to.queue.take(connection, now)
+    messages = [] if halting else to.queue.take(connection, now)
     if messages:
         _claim(connection, to, messages, written, now)
     return written
@@ -167,7 +167,10 @@ def _not_claimable(connection: Connection, claims: RunClaims, by_run: Mapping[in
         if standing is not None and standing.status is RunStatus.RUNNING:
             # Its holder may die yet, and this may be the only message by then
             settled.append((message, Nack(standing.lease_until)))
-        elif standing is not None and standing.not_before is not None and standing.status is not RunStatus.PAUSED:
+        elif standing is not None and standing.status is RunStatus.QUEUED:
+            # Not due yet; or its holder has let go of it since our look, and had another message or none
+            settled.append((message, Nack(standing.not_before)))
+        elif standing is not None and standing.status is RunStatus.WAITING and standing.not_before is not None:
             settled.append((message, Nack(standing.not_before)))
         else:
             settled.append((message, Ack()))

@@ -5,6 +5,7 @@ whatever it says later is dropped.
 """
 
 import contextlib
+import itertools
 import queue
 import threading
 from collections.abc import Callable
@@ -27,19 +28,24 @@ class Workers:
         self._clock = clock
         self._deliver = deliver
         self._ready: queue.SimpleQueue[Held | None] = queue.SimpleQueue()
-        self._threads: list[threading.Thread] = []
+        self._lock = threading.Lock()
+        self._numbers = itertools.count()
+        self._live = 0
+        """Threads that take steps: without those that are given up."""
         self._under_way = 0
 
     def begin(self, held: Held) -> None:
         """Execute the present step of this run as soon as a thread is free."""
         self._under_way += 1
-        if len(self._threads) < min(self._under_way, self.size):
+        if self._live < min(self._under_way, self.size):
+            self._live += 1
             self._add()  # threads come with the work: a daemon that drives nothing has none
         self._ready.put(held)
 
-    def ended(self) -> None:
+    def ended(self, held: Held) -> None:
         """A step has ended."""
-        self._under_way -= 1
+        if not held.replaced:
+            self._under_way -= 1
 
     def take_back(self) -> list[Held]:
         """What no thread has begun yet."""
@@ -51,38 +57,42 @@ class Workers:
         self._under_way -= len(waiting)
         return waiting
 
-    def replace(self) -> None:
-        """A thread was given up with its step."""
+    def give_up(self, held: Held) -> bool:
+        """Put another thread into the place of the one that is at this step. False: it has just ended, or waits."""
+        with self._lock:
+            if held.begun is None or held.replaced:
+                return False
+            held.replaced = True
+        self._under_way -= 1
         self._add()
+        return True
 
     def stop(self) -> None:
         """The threads end when they are free."""
-        for _ in self._threads:
+        for _ in range(self._live):
             self._ready.put(None)
-        self._threads = []
-        self._under_way = 0
+        self._ready = queue.SimpleQueue()  # those of another start have one of their own
+        self._live = self._under_way = 0
 
     def _add(self) -> None:
-        thread = threading.Thread(target=self._loop, name=f"step-{len(self._threads)}", daemon=True)
-        self._threads.append(thread)
-        thread.start()
+        name = f"step-{next(self._numbers)}"
+        threading.Thread(target=self._loop, args=(self._ready,), name=name, daemon=True).start()
 
-    def _loop(self) -> None:
+    def _loop(self, ready: "queue.SimpleQueue[Held | None]") -> None:
         seat = self._box.seat()
-        while (held := self._ready.get()) is not None:
+        while (held := ready.get()) is not None:
             if held.given_up:
                 continue
             self._box.note(seat, held.id)
             ended = execute(held, self._clock, self._deliver)
             self._box.note(seat, 0)
+            with self._lock:  # from here on it has ended, and nobody takes this thread's place
+                held.begun = None
+                replaced = held.replaced
             self._deliver(ended)
-            if self._was_replaced(held):
+            if replaced:
                 break
         self._box.leave(seat)
-
-    def _was_replaced(self, held: Held) -> bool:
-        """Whether the step took so long that another thread has taken this one's place."""
-        return held.given_up
 
 
 def execute(held: Held, clock: Clock, deliver: _Deliver) -> StepEnded:
