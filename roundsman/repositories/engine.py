@@ -10,9 +10,10 @@ one sentence that says what an administrator can do.
 """
 
 import sqlite3
+import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -78,6 +79,8 @@ class Store:
     def __init__(self, options: StoreOptions) -> None:
         self.options = options
         self.engine = _engine(options)
+        # SQLite lets a second writer sleep and try again, up to 100 ms at a time; threads of one process queue here
+        self._turn: AbstractContextManager[Any] = _Turn(options) if self.dialect == "sqlite" else nullcontext()
 
     @property
     def dialect(self) -> str:
@@ -107,7 +110,7 @@ class Store:
                 # SQLite keeps them on the disk of TMPDIR, which may be full while the store's is not.
                 with self._translated(f"temporary files or {self.place}"), connection.begin():
                     prepare(connection)
-            with connection.execution_options(roundsman_write=True).begin():
+            with self._turn, connection.execution_options(roundsman_write=True).begin():
                 yield connection
 
     def close(self) -> None:
@@ -126,6 +129,22 @@ class Store:
             if sentence is None:
                 raise
             raise StoreError(sentence) from None
+
+
+class _Turn:
+    """One writer of this process at a time. Other processes are waited for by SQLite itself."""
+
+    def __init__(self, options: StoreOptions) -> None:
+        self._lock = threading.Lock()
+        self._place = options.place
+        self._patience_s = options.busy_timeout_ms / 1000
+
+    def __enter__(self) -> None:
+        if not self._lock.acquire(timeout=self._patience_s):
+            raise StoreError(_SENTENCES["database is locked"].format(place=self._place))
+
+    def __exit__(self, *_: object) -> None:
+        self._lock.release()
 
 
 def _engine(options: StoreOptions) -> Engine:
