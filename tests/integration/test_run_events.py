@@ -1,5 +1,7 @@
 """From the end of a run to a sink: the engine commits the event with the step and wakes the outbox at once."""
 
+import threading
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
@@ -22,11 +24,20 @@ from roundsman.runs.held import Prepared
 from roundsman.runs.outbox import LOOK_EVERY_S, Outbox
 from roundsman.runs.round import Ledgers
 from roundsman.runs.run_queue import StoreRunQueue
-from roundsman.scheduling.job import StopToken
 from roundsman.workflows.noop import Noop
 
 LEASE = timedelta(seconds=30)
 RUNS = 3
+
+
+def wait_until(happened: Callable[[], bool]) -> None:
+    """Blocks in small steps, up to a deadline."""
+    never = threading.Event()
+    for _ in range(2_000):
+        if happened():
+            return
+        never.wait(0.01)
+    pytest.fail("it did not happen within 20 s")
 
 
 @pytest.mark.parametrize("told", [True, False])
@@ -49,11 +60,12 @@ def test_the_end_of_a_run_is_told_at_once(store: Store, tmp_path: Path, told: bo
     desk = RunDesk(store, clock, queue, registry, {"noop": noop})
     submitted = desk.submit_all([Order("noop", {}, correlation_id=f"c-{number}") for number in range(RUNS)])
     outbox.start()
+    engine.start()
     try:
-        engine.serve_until_drained(StopToken())
-        assert engine.counts["completed"] == RUNS
+        wait_until(lambda: engine.counts["completed"] == RUNS)
         assert not told or receiver.enough.wait(LOOK_EVERY_S / 2), "only the look of every few seconds found it"
     finally:
+        engine.stop()
         outbox.stop()
     expected = [(each.run_id, "run.completed") for each in submitted] if told else []
     assert sorted(receiver.told) == sorted(expected)
