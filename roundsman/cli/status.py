@@ -4,13 +4,13 @@ from typing import Annotated, Any
 
 import typer
 
+from roundsman.cli.glance import glance, words_of
 from roundsman.cli.group import command_group
 from roundsman.cli.output import print_json, say, short_duration
 from roundsman.cli.session import Session
-from roundsman.owner import Owner
 from roundsman.repositories.alerts import AlertRepository
 from roundsman.repositories.channels import ChannelRepository
-from roundsman.repositories.daemons import STALE_AFTER, DaemonRepository
+from roundsman.repositories.daemons import DaemonRepository
 from roundsman.repositories.notifications import NotificationRepository
 
 app = command_group()
@@ -18,7 +18,7 @@ app = command_group()
 
 @app.command()
 def status(ctx: typer.Context, as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
-    """Show the daemons, what runs, what is due next, open alerts and channels."""
+    """Show the daemons, what runs, what is due next, the queue, open alerts and channels."""
     session: Session = ctx.obj
     found = _look(session)
     if as_json:
@@ -39,6 +39,8 @@ def status(ctx: typer.Context, as_json: Annotated[bool, typer.Option("--json", h
         say(f"Paused: {job}, since {short_duration(now - since)}")
     for coming in found["next"]:
         say(f"Next: {coming['job']} in {short_duration(coming['due_at'] - now)}")
+    for line in words_of(found):
+        say(line)
     say(f"Open alerts: {found['open_alerts']}  (roundsman alerts list)")
     for channel in found["channels"]:
         words = "on" if channel["set_up"] else "not set up any more"
@@ -68,7 +70,7 @@ def _look(session: Session) -> dict[str, Any]:
                 "version": daemon.version,
                 "started_at": daemon.started_at,
                 "heartbeat_at": daemon.heartbeat_at,
-                "alive": now - daemon.heartbeat_at <= STALE_AFTER and not Owner.parse(daemon.owner).surely_dead(),
+                "alive": daemon.is_alive(now),
                 "status": daemon.status,
             }
             for daemon in daemons
@@ -83,6 +85,7 @@ def _look(session: Session) -> dict[str, Any]:
             ),
             key=lambda coming: coming["due_at"],
         ),
+        **glance(session),
         "open_alerts": open_alerts,
         "channels": [
             {
