@@ -91,7 +91,10 @@ class RunDecisions:
         return connection.execute(done).rowcount == 1
 
     def revive(self, connection: Connection, run_ids: Sequence[int]) -> list[int]:
-        """Queue failed runs anew where they stand, all attempts before them; not those that were retried already."""
+        """Queue failed runs anew where they stand, all attempts before them; not those that were retried already.
+
+        Their messages are to be put back, and `RunRepository.sent` to be told so.
+        """
         retried = runs.alias("retried")
         again = (
             update(runs)
@@ -108,6 +111,7 @@ class RunDecisions:
                 error=None,
                 finished_at=None,
                 expires_at=None,
+                message_id=None,
                 token=runs.c.token + 1,
             )
             .returning(runs.c.id)

@@ -12,6 +12,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, and_, func, or_, select, text
 
+from roundsman.repositories.queue_groups import lock
 from roundsman.repositories.rows import InsertRows, UpdateRows
 from roundsman.repositories.run_tables import runs
 
@@ -31,6 +32,9 @@ class RunStatus(StrEnum):
     FAILED = "failed"
     CANCELLED = "cancelled"
 
+
+DEDUP_LOCKS = 0x726F7570
+"""Of advisory locks: see `roundsman.repositories.queue_groups`."""
 
 FINISHED = frozenset({RunStatus.COMPLETED, RunStatus.FAILED, RunStatus.CANCELLED})
 
@@ -140,19 +144,34 @@ class RunRepository:
         """The messages of these runs are in the queue now."""
         _SENT.execute(connection, list(message_ids.items()))
 
-    def in_queue(self, connection: Connection, before: datetime, *, after: int, limit: int) -> list[Run]:
+    def in_queue(
+        self,
+        connection: Connection,
+        before: datetime,
+        *,
+        after: int = 0,
+        among: Sequence[int] | None = None,
+        limit: int = 1000,
+    ) -> list[Run]:
         """Runs that should have a message in the queue and were submitted before then, by id, after that one."""
         should = or_(
             runs.c.status == RunStatus.QUEUED.value,
             and_(runs.c.status == RunStatus.WAITING.value, runs.c.not_before.is_not(None)),
         )
         query = _select().where(UNFINISHED, should, runs.c.id > after, runs.c.created_at < before)
+        if among is not None:
+            query = query.where(runs.c.id.in_(among))
         return [_run(row) for row in connection.execute(query.order_by(runs.c.id).limit(limit))]
 
     def find(self, connection: Connection, run_id: int) -> Run | None:
         """One run."""
         row = connection.execute(_select().where(runs.c.id == run_id)).one_or_none()
         return None if row is None else _run(row)
+
+    def lock_dedup(self, connection: Connection, keys: Sequence[tuple[str, str]]) -> None:
+        """Before `duplicate_of`: to the end of the transaction, nobody else submits with these (workflow, key)."""
+        if keys:
+            lock(connection, DEDUP_LOCKS, [f"{workflow} {key}" for workflow, key in keys])
 
     def duplicate_of(self, connection: Connection, workflow: str, dedup_key: str, since: datetime) -> int | None:
         """An earlier run with this key that is unfinished, or was submitted after `since`."""

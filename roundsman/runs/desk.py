@@ -26,6 +26,8 @@ LARGEST_INPUT = 1024 * 1024
 LONGEST_LABEL = 128
 """Characters of a group, a dedup key or a correlation id; SQS allows no more."""
 
+LONGEST_DELAY = timedelta(days=3660)
+
 DEDUP_WINDOW = timedelta(minutes=5)
 
 
@@ -86,6 +88,7 @@ class RunDesk:
         with self._store.write() as connection:
             numbers = iter(self._runs.numbers(connection, len(orders)))
             seen: dict[tuple[str, str], int] = {}
+            self._runs.lock_dedup(connection, [(o.workflow, o.dedup) for o in orders if o.dedup is not None])
             for order in orders:
                 if order.dedup is not None:
                     key = (order.workflow, order.dedup)
@@ -107,17 +110,9 @@ class RunDesk:
         self._registry.find(order.workflow)
         for name, label in (("group", order.group), ("dedup", order.dedup), ("correlation_id", order.correlation_id)):
             _judge_label(name, label)
-        if not isinstance(order.input, Mapping):
-            raise BadInputError('input: is no JSON object; write one in braces, such as {"note": "hello"}.')
-        try:
-            size = len(json.dumps(order.input, allow_nan=False))
-        except (TypeError, ValueError) as error:
-            raise BadInputError(f"input: cannot be stored as JSON ({error}).") from None
-        if size > LARGEST_INPUT:
-            raise BadInputError(
-                f"input: is {size} bytes long and {LARGEST_INPUT} are allowed; put what is large into a file and "
-                "give its place."
-            )
+        if not timedelta(0) <= order.delay <= LONGEST_DELAY:
+            raise BadInputError(f"delay: is {order.delay}; give one from 0 to {LONGEST_DELAY.days} days.")
+        judge_input(order.input)
         self._workflows[order.workflow].check(order.input)
 
     def _new_run(self, order: Order, number: int) -> NewRun:
@@ -147,6 +142,26 @@ class RunDesk:
             with self._store.write() as connection:
                 self._runs.sent(connection, dict(zip(run_ids, ids, strict=True)))
         return None
+
+
+def judge_input(data: object) -> None:
+    """Raises BadInputError for what cannot be the input of any run."""
+    if not isinstance(data, Mapping):
+        raise BadInputError('input: is no JSON object; write one in braces, such as {"note": "hello"}.')
+    judge_json("input", data)
+
+
+def judge_json(name: str, value: object) -> None:
+    """Raises BadInputError for what cannot be stored as JSON, or is too large."""
+    try:
+        size = len(json.dumps(value, allow_nan=False))
+    except (TypeError, ValueError, RecursionError) as error:
+        raise BadInputError(f"{name}: cannot be stored as JSON ({error}).") from None
+    if size > LARGEST_INPUT:
+        raise BadInputError(
+            f"{name}: is {size} bytes long and {LARGEST_INPUT} are allowed; put what is large into a file and give "
+            "its place."
+        )
 
 
 def _judge_label(name: str, label: str | None) -> None:

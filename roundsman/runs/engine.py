@@ -279,15 +279,15 @@ class Engine:
         self._outlook.changed()
         if room:
             self._outlook.looked(room, written.received)
-            if self._outlook.found_nothing and not self._crew.held and self._to.queue.is_empty():
-                self._drained.set()
-        if any(_is_limited(held) for held in (*(held for held, _ in written.decisions), *written.lost)):
-            self._outlook.rung()  # its kind may have been all that was missing
+        if written.returned or any(_is_limited(held) for held, _ in written.decisions):
+            self._outlook.rung()  # what went back may be due; room of its kind may have been all that was missing
         self._round = self._aftermath.of(written)
         if self._crew.held:
             self._idle.clear()
         else:
             self._idle.set()
+            if not self._round and not self._outlook.look and self._to.queue.is_empty():
+                self._drained.set()
 
     # --- time ---
 

@@ -22,7 +22,7 @@ from roundsman.repositories.engine import Store
 from roundsman.repositories.run_decisions import RunDecisions
 from roundsman.repositories.run_record import RunEvent, RunRecord, Unit, UnitKind
 from roundsman.repositories.runs import NewRun, Run, RunRepository, RunStatus
-from roundsman.runs.desk import message_for
+from roundsman.runs.desk import judge_input, judge_json, message_for
 from roundsman.runs.run_queue import RunQueue
 
 
@@ -75,7 +75,8 @@ class Interventions:
             if not self._decisions.cancel(connection, run_id, now, _expiry(run, now)):
                 raise RunBusyError(f"Run {run_id} is {run.status} already; there is nothing to cancel.")
             self._tell(connection, run, RunStatus.CANCELLED, run.state, now)
-        self._queue.hand_over([])
+            self._queue.hasten(connection, run.message_id)  # its group need not wait for its time
+        self._hand_over(run_id, [])
         return run.status
 
     def pause(self, run_id: int) -> RunStatus:
@@ -85,6 +86,9 @@ class Interventions:
             after = self._decisions.pause(connection, run_id)
             if after is None:
                 raise RunBusyError(f"Run {run_id} is {run.status} already; there is nothing to pause.")
+            if after is RunStatus.PAUSED:
+                self._queue.hasten(connection, run.message_id)  # as above
+        self._hand_over(run_id, [])
         return after
 
     def resume(self, run_id: int) -> None:
@@ -107,24 +111,20 @@ class Interventions:
 
         Returns the state that it leads to.
         """
+        judge_json("payload", payload)
         now = self._clock.now()
         with self._store.write() as connection:
             run = self._found(connection, run_id)
             if run.status is not RunStatus.WAITING or event not in (run.awaits or ()):
-                waits = (
-                    f"waits for {', '.join(run.awaits)}" if run.awaits else f"is {run.status} and waits for no event"
-                )
-                raise RunBusyError(f"Run {run_id} {waits}; {event!r} was not taken.")
+                raise RunBusyError(f"Run {run_id} {_waiting_for(run)}; {event!r} was not taken.")
             patch = {} if payload is None else {event: payload}
             data = {**run.data, **patch}
             machine = self._machine(run)
-            try:
-                target = machine.step(run.state, event, data)
-            except IllegalTransitionError as error:
-                raise RunBusyError(f"Run {run_id}: {error}") from None
+            target = _target(run, machine, event, data)
+            drafts = self._follow(connection, run, machine, target, data, now)
+            # Now that nobody else's event can have the same place in the record
             unit = Unit(run.id, run.sequence, UnitKind.SIGNAL, event, run.state, event, target, patch, 1, now, now)
             self._record.add_units(connection, [unit])
-            drafts = self._follow(connection, run, machine, target, data, now)
         self._hand_over(run_id, drafts)
         return target
 
@@ -140,9 +140,12 @@ class Interventions:
             columns["progress"] = 100 if final is Final.COMPLETED else run.progress
             self._tell(connection, run, status, target, now)
         else:
-            drafts = [message_for(run.workflow, run.id, run.priority, run.group_key, timedelta(0))]
             columns |= {"status": RunStatus.QUEUED.value}
-            columns["message_id"] = self._queue.enqueue(connection, drafts, now)[0]
+            if not self._queue.hasten(connection, run.message_id):
+                # Its own message, which waits for the time, may be the head of its group: this one must pass it
+                group = run.group_key if run.not_before is None else None
+                drafts = [message_for(run.workflow, run.id, run.priority, group, timedelta(0))]
+                columns["message_id"] = self._queue.enqueue(connection, drafts, now)[0]
         if not self._decisions.signalled(connection, run, columns):
             raise RunBusyError(f"Run {run.id} has just changed; look at it again.")
         return drafts
@@ -162,6 +165,7 @@ class Interventions:
             units = self._record.units(connection, run_id)
             place, state = self._place(run, units, step)
             if edited is not None:
+                judge_input(edited)
                 self._workflow(run).check(edited)
             kept = [unit for unit in units if unit.sequence < place]
             number = self._runs.numbers(connection, 1)[0]
@@ -219,7 +223,10 @@ class Interventions:
             with self._store.write() as connection:
                 going = self._decisions.revive(connection, chunk)
             if going:
-                queue.replay([by_run[number] for number in going])
+                letters_of = {number: by_run[number] for number in going}
+                queue.replay(list(letters_of.values()))
+                with self._store.write() as connection:  # had we died before, the reconciler would send new ones
+                    self._runs.sent(connection, letters_of)
             revived += going
         return revived
 
@@ -259,6 +266,23 @@ class Interventions:
         if ids:
             with self._store.write() as connection:
                 self._runs.sent(connection, {run_id: ids[0]})
+
+
+def _waiting_for(run: Run) -> str:
+    if run.status is RunStatus.WAITING and run.awaits:
+        return f"waits for {', '.join(run.awaits)}"
+    if run.awaits:
+        return f"is {run.status} and hears no event before it goes on"
+    return f"is {run.status} and waits for no event"
+
+
+def _target(run: Run, machine: Machine, event: str, data: Mapping[str, Any]) -> str:
+    try:
+        return machine.step(run.state, event, data)
+    except IllegalTransitionError as error:
+        raise RunBusyError(f"Run {run.id}: {error}") from None
+    except Exception as error:  # a guard: code of the workflow
+        raise RunBusyError(f"Run {run.id}: a guard of {event!r} failed with {type(error).__name__}.") from error
 
 
 def _expiry(run: Run, now: datetime) -> datetime | None:

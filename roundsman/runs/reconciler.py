@@ -8,12 +8,13 @@ receives it finds that the run is not to be had.
 
 import logging
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from roundsman.clock import Clock
 from roundsman.errors import QueueError
 from roundsman.logs import fields
+from roundsman.message import Draft
 from roundsman.owner import dead_owners
 from roundsman.repositories.engine import Store
 from roundsman.repositories.run_claims import RunClaims
@@ -82,29 +83,31 @@ class Reconciler:
         if not missing:
             return 0
         try:
-            self._send(missing)
+            sent = self._send(missing, before)
         except QueueError as error:
             log.warning("%d runs wait to be sent to the queue: %s", len(missing), error)
             return 0
-        log.warning("%d runs had lost their messages and were sent again", len(missing))
-        return len(missing)
+        if sent:
+            log.warning("%d runs had lost their messages and were sent again", sent)
+        return sent
 
-    def _send(self, missing: list[Run]) -> None:
+    def _send(self, found: list[Run], before: datetime) -> int:
         now = self._clock.now()
-        drafts = [
-            message_for(
-                run.workflow,
-                run.id,
-                run.priority,
-                run.group_key,
-                max(run.not_before - now, timedelta(0)) if run.not_before is not None else timedelta(0),
-            )
-            for run in missing
-        ]
         with self._store.write() as connection:
+            # Some have gone on since our look, and their message was not there as it was done with
+            before_us = {run.id: run for run in found}
+            again = self._runs.in_queue(connection, before, among=list(before_us), limit=len(found))
+            missing = [run for run in again if run.message_id == before_us[run.id].message_id]
+            drafts = [_message(run, now) for run in missing]
             ids = self._queue.enqueue(connection, drafts, now)
             self._runs.sent(connection, {run.id: id_ for run, id_ in zip(missing, ids, strict=True) if id_ is not None})
         sent = self._queue.hand_over(drafts)
         if sent:
             with self._store.write() as connection:
                 self._runs.sent(connection, dict(zip((run.id for run in missing), sent, strict=True)))
+        return len(missing)
+
+
+def _message(run: Run, now: datetime) -> Draft:
+    delay = max(run.not_before - now, timedelta(0)) if run.not_before is not None else timedelta(0)
+    return message_for(run.workflow, run.id, run.priority, run.group_key, delay)

@@ -71,15 +71,18 @@ class RemoteRunQueue:
             thread.start()
 
     def stop(self) -> None:
+        """Whoever made the queue closes it."""
+        if not self._threads:
+            return
+        fetcher, answerer = self._threads
+        self._threads = []
         self._stopping.set()
         self._rooms.put(_Quit())
         self._remote.wake()
-        fetcher, answerer = self._threads
         fetcher.join(STOP_PATIENCE_S)
         self._give_back()
         self._answers.put(_Quit())
         answerer.join(STOP_PATIENCE_S)
-        self._remote.close()
 
     def ill(self) -> str | None:
         dead = [thread.name for thread in self._threads if not thread.is_alive()]
@@ -129,8 +132,11 @@ class RemoteRunQueue:
     def enqueue(self, connection: Connection, drafts: Sequence[Draft], now: datetime) -> list[str | None]:
         return [None] * len(drafts)
 
+    def hasten(self, connection: Connection, message_id: str | None) -> bool:
+        return False
+
     def hand_over(self, drafts: Sequence[Draft]) -> list[str]:
-        return [entered.id for entered in self._remote.enqueue(drafts)]
+        return [entered.id for entered in self._remote.enqueue(drafts)] if drafts else []
 
     def owners(self, connection: Connection) -> set[str]:
         return set()

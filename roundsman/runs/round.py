@@ -52,6 +52,8 @@ class Written:
     claimed: list[tuple[ClaimedRun, Message, list[Unit]]] = field(default_factory=list)
     received: int = 0
     """Messages that came, claimable or not."""
+    returned: bool = False
+    """Some went back to the queue and are due already."""
 
 
 @dataclass(frozen=True)
@@ -83,8 +85,7 @@ def write(connection: Connection, round_: Round, to: Ledgers, now: datetime, *, 
     ]
     # Somebody else has the run, or it is cancelled; whoever gets the message next will see
     settled.extend((held.message, Nack()) for held in written.lost)
-    if settled:
-        to.queue.settle(connection, settled, now)
+    _settle(connection, to, settled, written, now)
     messages = [] if halting else to.queue.take(connection, now)
     if messages:
         _claim(connection, to, messages, written, now)
@@ -154,8 +155,16 @@ def _claim(connection: Connection, to: Ledgers, messages: list[Message], written
     written.claimed = [(run, by_run.pop(run.id), calls.get(run.id, [])) for run in claimed]
     if by_run:
         settled += _not_claimable(connection, to.claims, by_run)
-    if settled:
-        to.queue.settle(connection, settled, now)
+    _settle(connection, to, settled, written, now)
+
+
+def _settle(connection: Connection, to: Ledgers, settled: list[Settled], written: Written, now: datetime) -> None:
+    if not settled:
+        return
+    to.queue.settle(connection, settled, now)
+    written.returned |= any(
+        isinstance(fate, Nack) and (fate.not_before is None or fate.not_before <= now) for _, fate in settled
+    )
 
 
 def _not_claimable(connection: Connection, claims: RunClaims, by_run: Mapping[int, Message]) -> list[Settled]:

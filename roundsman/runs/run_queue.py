@@ -16,6 +16,7 @@ from roundsman.message import Draft, Message
 from roundsman.queues.bell import Bell, Listening
 from roundsman.repositories.engine import Store
 from roundsman.repositories.queue import QueueRepository
+from roundsman.repositories.queue_haste import hasten
 from roundsman.runs.decision import Ack, Bury, Nack, Settlement
 
 Settled = tuple[Message, Settlement]
@@ -68,6 +69,10 @@ class RunQueue(Protocol):
 
     def enqueue(self, connection: Connection, drafts: Sequence[Draft], now: datetime) -> list[str | None]:
         """Messages for runs, within their transaction; their ids, or None for those that `hand_over` sends."""
+        ...
+
+    def hasten(self, connection: Connection, message_id: str | None) -> bool:
+        """Let this message come now, if it waits for its time. False: it does not, or the queue is elsewhere."""
         ...
 
     def hand_over(self, drafts: Sequence[Draft]) -> list[str]:
@@ -131,6 +136,8 @@ class StoreRunQueue:
         return self._repository.claim(connection, self._wanted, self._most, now)
 
     def settle(self, connection: Connection, settled: Sequence[Settled], now: datetime) -> None:
+        # In one order and at once: several statements that each lock some would deadlock with another process
+        self._repository.lock_groups(connection, {message.group for message, _ in settled if message.group is not None})
         for kind, messages in grouped(settled).items():
             match kind:
                 case Ack():
@@ -160,6 +167,12 @@ class StoreRunQueue:
         entered = self._repository.enqueue(connection, drafts, now)
         self._bell.in_transaction(connection)
         return [each.id for each in entered]
+
+    def hasten(self, connection: Connection, message_id: str | None) -> bool:
+        hastened = message_id is not None and bool(hasten(connection, [message_id]))
+        if hastened:
+            self._bell.in_transaction(connection)
+        return hastened
 
     def hand_over(self, drafts: Sequence[Draft]) -> list[str]:
         self._bell.after_commit()
