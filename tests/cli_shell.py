@@ -68,7 +68,7 @@ class Shell:
     def __init__(self, folder: Path, clock: ManualClock, capture: Capture, patch: pytest.MonkeyPatch) -> None:
         self.clock = clock
         self.folder = folder
-        self.between: Callable[[float], None] = lambda seconds: pytest.fail("nothing was to be waited for")
+        self.between: Callable[[float], object] = lambda seconds: pytest.fail("nothing was to be waited for")
         self._capture = capture
         self._patch = patch
         self._said: list[list[str]] = []
@@ -77,7 +77,10 @@ class Shell:
         self.setenv = patch.setenv
 
     def session(self) -> Session:
-        return Session(JOBS, self.clock, workflows=(*WORKFLOWS, Letter), pause=lambda seconds: self.between(seconds))
+        return Session(JOBS, self.clock, workflows=(*WORKFLOWS, Letter), pause=self._pause)
+
+    def _pause(self, seconds: float) -> None:
+        self.between(seconds)
 
     def run(self, *arguments: str, stdin: str | bytes | None = None) -> tuple[int, str, str]:
         """Exit code, stdout, stderr. Raises the RoundsmanError that `main` would print."""

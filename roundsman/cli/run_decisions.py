@@ -91,7 +91,9 @@ def retry(
     if as_json:
         print_json({"id": retried.run_id, "retry_of": run_id, "state": retried.state, "kept": retried.kept})
         return
-    kept = f"; {retried.kept} recorded units of run {run_id} are not done again" if retried.kept else ""
+    units = "1 recorded unit" if retried.kept == 1 else f"{retried.kept} recorded units"
+    verb = "is" if retried.kept == 1 else "are"
+    kept = f"; {units} of run {run_id} {verb} not done again" if retried.kept else ""
     say(f"Run {retried.run_id} repeats run {run_id} from the state {retried.state!r} on{kept}.")
     _tell_if_nobody_drives(session)
 

@@ -5,16 +5,19 @@ import logging
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
+from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from cli_shell import Capture, Shell
+from sqlalchemy import Connection
 
 from roundsman.cli.run_watch import WaitTimeoutError
 from roundsman.clock import ManualClock
-from roundsman.errors import EXIT_DONE, EXIT_FAILED, EXIT_USAGE, BadInputError, RoundsmanError
+from roundsman.errors import EXIT_DONE, EXIT_FAILED, EXIT_USAGE, BadInputError, RoundsmanError, StoreError
+from roundsman.repositories.run_views import RunViews, Sight
 
 NO_DAEMON = "No daemon is running on this store: start one with `roundsman run`."
 
@@ -247,11 +250,8 @@ def test_a_run_that_is_removed_meanwhile_ends_the_wait(shell: Shell) -> None:
     shell.out("runs", "submit", "noop")
 
     def remove(seconds: float) -> None:
-        def work(session: object) -> None:
-            with session.store.write() as connection:  # type: ignore[attr-defined]
-                connection.exec_driver_sql("DELETE FROM runs")
-
-        shell.store(work)
+        with closing(shell.session()) as session, session.store.write() as connection:
+            connection.exec_driver_sql("DELETE FROM runs")
 
     shell.between = remove
     with pytest.raises(RoundsmanError, match="Run 1 was removed from the store"):
@@ -259,21 +259,17 @@ def test_a_run_that_is_removed_meanwhile_ends_the_wait(shell: Shell) -> None:
 
 
 def test_a_store_that_is_away_for_a_moment_is_waited_for(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
-    from roundsman.cli import run_watch
-    from roundsman.errors import StoreError
-
     shell.daemon()
     shell.out("runs", "submit", "noop")
-    real, looks = run_watch.RunViews.sights, iter(range(1000))
+    real, looks = RunViews.sights, iter(range(1000))
 
-    def sometimes(*arguments: object) -> object:
+    def sometimes(self: RunViews, connection: Connection, run_ids: Collection[int]) -> dict[int, Sight]:
         if next(looks) in (1, 2):
             raise StoreError("The database does not answer.")
-        return real(*arguments)  # type: ignore[arg-type]
+        return real(self, connection, run_ids)
 
-    monkeypatch.setattr(run_watch.RunViews, "sights", sometimes)
-    steps = iter([lambda: None, lambda: None, shell.drive, lambda: None])
-    shell.between = lambda seconds: next(steps)()
+    monkeypatch.setattr(RunViews, "sights", sometimes)
+    shell.between = lambda seconds: shell.drive()
     code, _, err = shell.run("runs", "wait", "1")
     assert code == EXIT_DONE
     assert err.count("roundsman: The database does not answer. Waiting for it.") == 1
