@@ -279,8 +279,8 @@ class Engine:
         self._outlook.changed()
         if room:
             self._outlook.looked(room, written.received)
-        if written.returned or any(_is_limited(held) for held, _ in written.decisions):
-            self._outlook.rung()  # what went back may be due; room of its kind may have been all that was missing
+        if written.look_again or any(_is_limited(held) for held, _ in written.decisions):
+            self._outlook.rung()  # room of its kind may have been all that was missing
         self._round = self._aftermath.of(written)
         if self._crew.held:
             self._idle.clear()

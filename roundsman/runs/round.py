@@ -52,8 +52,8 @@ class Written:
     claimed: list[tuple[ClaimedRun, Message, list[Unit]]] = field(default_factory=list)
     received: int = 0
     """Messages that came, claimable or not."""
-    returned: bool = False
-    """Some went back to the queue and are due already."""
+    look_again: bool = False
+    """Something may be due that was not: what went back to the queue, the next of a group."""
 
 
 @dataclass(frozen=True)
@@ -149,10 +149,15 @@ def _claim(connection: Connection, to: Ledgers, messages: list[Message], written
             settled.append((message, Ack()))
         else:
             by_run[run_id] = message
-    claimed = to.claims.claim(connection, list(by_run), now)
-    again = {run.id: run.sequence for run in claimed if run.token > 1}
+    claimed = {run.id: run for run in to.claims.claim(connection, list(by_run), now)}
+    again = {run.id: run.sequence for run in claimed.values() if run.token > 1}
     calls = to.record.calls_since(connection, again)
-    written.claimed = [(run, by_run.pop(run.id), calls.get(run.id, [])) for run in claimed]
+    # In the order of the messages: the most urgent first
+    written.claimed = [
+        (claimed[run_id], message, calls.get(run_id, [])) for run_id, message in by_run.items() if run_id in claimed
+    ]
+    for run_id in claimed:
+        del by_run[run_id]
     if by_run:
         settled += _not_claimable(connection, to.claims, by_run)
     _settle(connection, to, settled, written, now)
@@ -162,8 +167,9 @@ def _settle(connection: Connection, to: Ledgers, settled: list[Settled], written
     if not settled:
         return
     to.queue.settle(connection, settled, now)
-    written.returned |= any(
-        isinstance(fate, Nack) and (fate.not_before is None or fate.not_before <= now) for _, fate in settled
+    written.look_again |= any(
+        message.group is not None or (isinstance(fate, Nack) and (fate.not_before is None or fate.not_before <= now))
+        for message, fate in settled
     )
 
 
