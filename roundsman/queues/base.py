@@ -7,7 +7,7 @@ changes nothing any more. One contract suite runs over every adapter (tests/cont
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Protocol
 
 from roundsman.message import DeadLetter, Depth, Draft, Entered, KindLimits, Message
@@ -88,6 +88,13 @@ class Queue(Protocol):
 
         They keep their ids and facts, but are due now, take their place as if they came in now, and their deliveries
         are forgotten. Returns how many.
+        """
+        ...
+
+    def forget(self, before: datetime, limit: int) -> int:
+        """Remove dead letters that died before then, the oldest first, `limit` at most. Returns how many.
+
+        A queue that forgets by itself removes nothing: what it keeps for how long is its own setting.
         """
         ...
 

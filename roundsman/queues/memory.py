@@ -102,9 +102,17 @@ class MemoryQueue:
                 record.deliveries = 0
                 record.rank, record.not_before = rank(record.priority, now), now
                 record.dead_at, record.reason = None, ""
-                record.status = self._status_on_entering(record.group)
+                record.status = self._place.status_on_entering(record.group)
             self._place.changed.notify_all()
             return len(chosen)
+
+    def forget(self, before: datetime, limit: int) -> int:
+        with self._place.changed:
+            letters = [record.letter() for record in self._all(Status.DEAD)]
+            old = sorted((letter.dead_at, int(letter.id)) for letter in letters if letter.dead_at < before)[:limit]
+            for _, number in old:
+                del self._place.records[str(number)]
+            return len(old)
 
     def unknown(self, ids: Collection[str]) -> set[str]:
         with self._place.changed:
@@ -136,18 +144,12 @@ class MemoryQueue:
             group=draft.group,
             enqueued_at=now,
             not_before=due,
-            status=self._status_on_entering(draft.group),
+            status=self._place.status_on_entering(draft.group),
         )
         self._place.records[record.id] = record
         if draft.dedup is not None:
             self._place.duplicates[key] = (record.id, now + self._options.dedup_window)
         return Entered(record.id)
-
-    def _status_on_entering(self, group: str | None) -> Status:
-        if group is None:
-            return Status.WAITING
-        before = (record for record in self._place.records.values() if record.group == group)
-        return Status.HELD if any(record.status is not Status.DEAD for record in before) else Status.WAITING
 
     def _begin_lease(self, record: Record) -> None:
         record.lease_until = self._clock.now() + self._options.lease

@@ -79,6 +79,11 @@ class MemoryPlace:
     tokens: dict[str, tuple[float, datetime]] = field(default_factory=dict)
     numbers: "itertools.count[int]" = field(default_factory=lambda: itertools.count(1))
 
+    def status_on_entering(self, group: str | None) -> Status:
+        """Held if something of its group is under way."""
+        before = (record for record in self.records.values() if record.group == group and group is not None)
+        return Status.HELD if any(record.status is not Status.DEAD for record in before) else Status.WAITING
+
 
 def depth_of(records: Sequence[Record], now: datetime) -> Depth:
     """Where these stand."""

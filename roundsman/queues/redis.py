@@ -173,6 +173,10 @@ class RedisQueue:
         }
         return int(self._redis.run("replay", self._clock.now(), asked))
 
+    def forget(self, before: datetime, limit: int) -> int:
+        asked = {"before": (before - EPOCH) // MILLISECOND, "limit": limit}
+        return int(self._redis.run("forget", self._clock.now(), asked))
+
     def unknown(self, ids: Collection[str]) -> set[str]:
         missing = self._redis.run("unknown", self._clock.now(), {"ids": list(ids)})
         return {one.decode() for one in missing}

@@ -1,6 +1,7 @@
 """The queue in the store, as a queue of its own: each call is one transaction, and who waits listens to the bell."""
 
 import threading
+import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
@@ -44,14 +45,14 @@ class SqlQueue:
         return self._commit(lambda connection, now: self._repository.enqueue(connection, drafts, now))
 
     def dequeue(self, wanted: Mapping[str, int], most: int, wait: timedelta = NOW) -> list[Message]:
-        end = self._clock.monotonic() + wait.total_seconds()
+        end = time.monotonic() + wait.total_seconds()
         if wait > NOW:
             self._listen()
         while True:
             with self._changed:
                 rings = self._rings
             messages, due = self._claim(wanted, most)
-            left = end - self._clock.monotonic()
+            left = end - time.monotonic()
             if messages or left <= 0 or not self._wait(rings, left, due):
                 return messages
 
@@ -92,6 +93,11 @@ class SqlQueue:
 
     def replay(self, ids: Collection[str] | None = None, kind: str | None = None) -> int:
         return self._commit(lambda connection, now: self._repository.replay(connection, ids, kind, now))
+
+    def forget(self, before: datetime, limit: int) -> int:
+        return self._commit(
+            lambda connection, now: self._repository.forget(connection, before, limit, now), rings=False
+        )
 
     def unknown(self, ids: Collection[str]) -> set[str]:
         with _translated(), self._store.read() as connection:

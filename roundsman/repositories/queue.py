@@ -181,9 +181,8 @@ class QueueRepository(QueueStock):
         if not any(moment <= now for moment in self._due(connection)):
             return
         self._come_back(connection, _LAPSED.run(connection, owners=[], now=now, most=AT_ONCE), now)
-        _MAKE_READY.run(
-            connection, now=now, most=AT_ONCE
-        )  # last: when a head was buried, the next of its group counts as delayed
+        # Last: where a head was buried just now, the next one of its group may be among those whose time has come
+        _MAKE_READY.run(connection, now=now, most=AT_ONCE)
 
     def _come_back(self, connection: Connection, rows: Sequence[Row[Any]], now: datetime) -> None:
         """What their receivers have lost."""

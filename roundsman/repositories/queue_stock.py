@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from roundsman.message import DeadLetter, Depth, rank
+from roundsman.repositories.queue_entry import forget_old_keys
 from roundsman.repositories.queue_groups import settle
 from roundsman.repositories.statement import Statement, read_json, read_time
 
@@ -38,6 +39,13 @@ _REPLAY_ALL = Statement(_REPLAY.format(which=""))
 _REPLAY_KIND = Statement(_REPLAY.format(which="AND kind = :kind"))
 _REPLAY_IDS = Statement(_REPLAY.format(which="AND id AMONG :ids"))
 _REPLAY_IDS_OF_KIND = Statement(_REPLAY.format(which="AND id AMONG :ids AND kind = :kind"))
+
+_FORGET = Statement("""
+DELETE FROM queue_messages WHERE id IN (
+    SELECT id FROM queue_messages WHERE status = 'dead' AND dead_at < :before
+    ORDER BY dead_at, id LIMIT :limit FOR UPDATE SKIP LOCKED
+) RETURNING id
+""")
 
 _PRESENT = Statement("SELECT id FROM queue_messages WHERE id AMONG :ids")
 
@@ -95,6 +103,11 @@ class QueueStock:
             rows = _REPLAY_IDS_OF_KIND.run(connection, ids=list(_numbers(ids)), kind=kind, **place)
         settle(connection, (group for (group,) in rows if group is not None))
         return len(rows)
+
+    def forget(self, connection: Connection, before: datetime, limit: int, now: datetime) -> int:
+        """Remove dead letters that died before then, the oldest first, and all keys of duplicates that are over."""
+        forget_old_keys(connection, now)
+        return len(_FORGET.run(connection, before=before, limit=limit))
 
     def unknown(self, connection: Connection, ids: Collection[str]) -> set[str]:
         """Those of these messages that the store does not hold (any more). What is no number never was one of ours."""

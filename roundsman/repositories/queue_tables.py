@@ -30,7 +30,7 @@ queue_messages = Table(
     partial("ix_queue_messages_delayed", "not_before", where="status = 'delayed'"),
     partial("ix_queue_messages_leased", "lease_until", "kind", where="status = 'leased'"),
     partial("ix_queue_messages_held", "group_key", "id", where="status = 'held'"),
-    partial("ix_queue_messages_dead", "kind", "id", where="status = 'dead'"),
+    partial("ix_queue_messages_dead", "dead_at", "id", "kind", where="status = 'dead'"),
     # The head of a group: at most one message of a group is under way, the others are held
     partial(
         "uq_queue_messages_group",

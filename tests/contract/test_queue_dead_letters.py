@@ -6,6 +6,8 @@ import pytest
 from queue_places import OTHER, Feature, QueuePlace
 from queue_samples import KIND, OTHER_KIND, draft, drafts, numbers, take, take_all, take_one
 
+from roundsman.clock import ManualClock
+
 
 def test_a_buried_message_is_not_received_any_more(place: QueuePlace) -> None:
     queue = place.queue(lease=place.tick)
@@ -185,3 +187,56 @@ def test_a_replayed_message_is_due_now_and_came_in_when_it_came_in(place: QueueP
     waiting, again = take_all(queue)
     assert numbers([waiting, again]) == [2, 1], "it takes its place among those who came in before the replay"
     assert again.enqueued_at == message.enqueued_at
+
+
+@pytest.mark.needs(Feature.REASONS, Feature.UNKNOWN)
+def test_old_dead_letters_are_forgotten_the_oldest_first_and_not_too_many(
+    place: QueuePlace, clock: ManualClock
+) -> None:
+    queue = place.queue()
+    ids = []
+    for number in range(6):
+        kind = OTHER_KIND if number % 2 else KIND
+        ids += [entered.id for entered in queue.enqueue([draft(number, kind=kind, group="a" if number < 4 else None)])]
+        queue.bury([take_one(queue, kinds=[kind])], "broken")
+        place.pass_time(place.tick)
+    since_the_last_two = clock.now() - 2 * place.tick
+    assert queue.forget(since_the_last_two, 3) == 3
+    assert numbers(queue.dead()) == [5, 4, 3]
+    assert queue.forget(since_the_last_two, 3) == 1
+    assert queue.forget(since_the_last_two, 3) == 0
+    assert numbers(queue.dead()) == [5, 4]
+    assert queue.unknown(ids) == set(ids[:4])
+    assert queue.replay() == 2
+
+
+@pytest.mark.needs(Feature.TIME)
+def test_only_dead_letters_are_forgotten(place: QueuePlace, clock: ManualClock) -> None:
+    queue = place.queue()
+    queue.enqueue(drafts(range(3)))
+    held = take(queue, 2)
+    queue.nack(held[:1])
+    place.pass_time(place.tick)
+    assert queue.forget(clock.now() + timedelta(days=1), 1_000) == 0
+    assert queue.ack(held[1:]) == []
+    assert len(take_all(queue)) == 2
+
+
+@pytest.mark.needs(Feature.TIME)
+def test_a_dead_letter_that_is_not_old_stays(place: QueuePlace, clock: ManualClock) -> None:
+    queue = place.queue()
+    queue.enqueue(drafts([1]))
+    queue.bury([take_one(queue)], "broken")
+    assert queue.forget(clock.now(), 1_000) == 0, "it died at this moment, not before"
+    assert numbers(queue.dead()) == [1]
+
+
+@pytest.mark.needs(Feature.REASONS, Feature.UNKNOWN)
+def test_very_many_dead_letters_are_forgotten_at_once(place: QueuePlace, clock: ManualClock) -> None:
+    queue = place.queue()
+    queue.enqueue(drafts(range(2_500)))
+    while messages := take(queue, 500):
+        queue.bury(messages, "broken")
+    place.pass_time(place.tick)
+    assert queue.forget(clock.now(), 2_400) == 2_400
+    assert len(queue.dead(limit=10_000)) == 100

@@ -14,6 +14,7 @@ from roundsman.message import KindLimits, Message, Rate
 from roundsman.repositories.engine import Store
 from roundsman.repositories.queue import AT_ONCE, QueueRepository
 from roundsman.repositories.queue_claim import _claim, _heads
+from roundsman.repositories.queue_stock import _FORGET
 
 NOON = datetime(2026, 3, 3, 12, tzinfo=UTC)
 WAIT_S = 30
@@ -228,3 +229,24 @@ def test_what_was_not_committed_has_not_happened(store: Store) -> None:
         assert queue.extend(connection, [held], NOON) == []
         assert queue.ack(connection, [held]) == []
     assert numbers(claim(store, 9)) == [1]
+
+
+# --- what is over ---
+
+
+def test_forgetting_on_sqlite_walks_along_the_index_of_dead_letters(sqlite_store: Store) -> None:
+    with sqlite_store.read() as connection:
+        values = {"before": "2026", "limit": 5}
+        plan = connection.exec_driver_sql("EXPLAIN QUERY PLAN " + _FORGET.text("sqlite"), values).all()
+    steps = [row[3] for row in plan]
+    assert any("INDEX ix_queue_messages_dead (dead_at<?)" in step for step in steps)
+    assert not [step for step in steps if "TEMP B-TREE" in step or step.startswith("SCAN")]
+
+
+def test_the_keys_of_duplicates_are_forgotten_when_their_window_is_over(store: Store) -> None:
+    fill(store, 1, dedup="old")
+    with store.write() as connection:
+        repository().enqueue(connection, drafts([1], dedup="new"), NOON + timedelta(minutes=4))
+    with store.write() as connection:
+        assert repository().forget(connection, NOON, 1_000, NOON + timedelta(minutes=6)) == 0
+        assert connection.execute(text("SELECT dedup_key FROM queue_dedup")).scalars().all() == ["new"]

@@ -49,6 +49,13 @@ def test_waiting_ends_with_the_time_that_was_given(place: QueuePlace) -> None:
     assert time.monotonic() - began >= SHORT.total_seconds()
 
 
+@pytest.mark.needs(Feature.TIME)
+def test_the_time_that_is_waited_is_real_also_where_the_clock_stands_still(place: QueuePlace) -> None:
+    queue = place.queue()
+    queue.enqueue([draft(delay=timedelta(minutes=1))])
+    assert queue.dequeue({KIND: 1}, 1, SHORT) == []
+
+
 def test_nobody_waits_when_something_is_there(place: QueuePlace) -> None:
     queue = place.queue(clock=SystemClock())
     queue.enqueue([draft(1)])

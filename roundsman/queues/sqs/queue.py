@@ -14,7 +14,7 @@
 
 import time
 from collections.abc import Collection, Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from roundsman.clock import Clock
 from roundsman.message import DeadLetter, Depth, Draft, Entered, Message
@@ -141,6 +141,10 @@ class SqsQueue:
             return 0
         self._last_sent = self._clock.monotonic()
         return self._dead.replay(ids, kind)
+
+    def forget(self, before: datetime, limit: int) -> int:
+        """Removes nothing: SQS itself does, after the MessageRetentionPeriod of the queue of dead letters."""
+        return 0
 
     def unknown(self, ids: Collection[str]) -> set[str]:
         """All when nothing is in the queue nor among the dead letters, and nothing was sent of late; else none."""

@@ -45,7 +45,7 @@ def upgrade() -> None:
     with op.batch_alter_table("queue_messages", schema=None) as batch_op:
         batch_op.create_index(
             "ix_queue_messages_dead",
-            ["kind", "id"],
+            ["dead_at", "id", "kind"],
             unique=False,
             sqlite_where=sa.text("status = 'dead'"),
             postgresql_where=sa.text("status = 'dead'"),
