@@ -2,6 +2,8 @@
 
 import io
 import json
+import os
+import signal
 import sys
 from collections.abc import Callable, Mapping
 from contextlib import closing
@@ -50,6 +52,8 @@ class Letter(Workflow):
         return {"writing": self.write, "in_review": self.ask, "sending": self.send}
 
     def write(self, ctx: RunContext) -> StepResult:
+        if ctx.input.get("to") == "ctrl-c":
+            os.kill(os.getpid(), signal.SIGINT)  # as if it were pressed at this moment
         ctx.log.info("Dear %s,\nhow are you? \x1b[2J", ctx.input.get("to", "you"))
         return Next("written", {"text": "Dear you"})
 

@@ -11,7 +11,7 @@ from types import MappingProxyType
 import pytest
 
 from roundsman.cli.history import sparkline
-from roundsman.cli.output import complain, print_json, print_table, printable, say, short_duration
+from roundsman.cli.output import Bars, complain, one_line, print_json, print_table, printable, say, short_duration
 
 Capture = pytest.CaptureFixture[str]
 
@@ -131,3 +131,30 @@ def test_durations_as_bars(values: list[float], bars: str) -> None:
 def test_an_aware_time_is_needed_at_the_border() -> None:
     with pytest.raises(ValueError, match="naive"):
         print_json(datetime(2026, 3, 3, tzinfo=UTC).replace(tzinfo=None))
+
+
+def test_json_cannot_drive_the_terminal_either(capsys: Capture) -> None:
+    nasty = "\x9b31m\x7f\u202e"
+    print_json({"note": nasty}, in_one_line=True)
+    out = capsys.readouterr().out
+    assert out == '{"note": "\\u009b31m\\u007f\\u202e"}\n'
+    assert json.loads(out) == {"note": nasty}
+
+
+def test_a_text_of_several_lines_becomes_one_of_a_limited_length() -> None:
+    assert one_line("two\n lines\tand \x1b[1m") == "two lines and \ufffd[1m"
+    assert one_line("x" * 20, 10) == "xxxxxxx..."
+
+
+def test_bars_show_how_far_each_run_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal = io.StringIO()
+    monkeypatch.setattr(terminal, "isatty", lambda: True)
+    monkeypatch.setattr(sys, "stdout", terminal)
+    monkeypatch.setenv("COLUMNS", "100")
+    with Bars([4, 7]) as bars:
+        bars.show(4, 33, "running in [bold]working[/bold] \x9b1A")
+        bars.show(7, 100, "Run 7 completed after 1 ms.")
+    shown = terminal.getvalue()
+    assert "33%" in shown
+    assert "running in [bold]working[/bold] \ufffd1A" in shown
+    assert "Run 7 completed after 1 ms." in shown
