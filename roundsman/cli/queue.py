@@ -45,7 +45,8 @@ def status(ctx: typer.Context, as_json: JsonOption = False) -> None:
         ["WORKFLOW", "READY", "DELAYED", "HELD", "LEASED", "DEAD", "OLDEST", "CONCURRENCY", "RATE"],
         [
             (
-                name, depth.ready, depth.delayed, depth.held, depth.leased, depth.dead,
+                "all together" if name == "*" else name,  # SQS knows no workflows
+                depth.ready, depth.delayed, depth.held, depth.leased, depth.dead,
                 short_duration(now - depth.oldest) if depth.oldest is not None else "",
                 (facts.concurrency if facts is not None else None) or "no limit",
                 (rate_words(facts) if facts is not None else "") or "no limit",

@@ -90,7 +90,7 @@ def standing(run: Run | Sight, now: datetime) -> str:
         if run.not_before is not None and run.not_before > now:
             words += f", next in {short_duration(run.not_before - now)}"
     elif run.not_before is not None and run.not_before > now and not run.awaits:
-        words += f" for {short_duration(run.not_before - now)}"
+        words += f", due in {short_duration(run.not_before - now)}"
     if run.awaits:
         words += f" for {' or '.join(run.awaits)}"
     elif run.status in (RunStatus.RUNNING, RunStatus.PAUSED):

@@ -60,7 +60,7 @@ def tell_why(ctx: typer.Context, run_id: RunArgument, as_json: JsonOption = Fals
         print_json({"id": run_id, "workflow": found.run.workflow, "status": found.run.status, "why": sentences})
         return
     first, *others = (one_line(sentence) for sentence in sentences)
-    say(f"Run {run_id} of {found.run.workflow} is {found.run.status}. {first}")
+    say(f"Run {run_id} of {found.run.workflow} ({found.run.status}): {first}")
     for sentence in others:
         say(f"- {sentence}")
 

@@ -247,7 +247,7 @@ def test_why_finds_what_holds_a_run_back(shell: Shell) -> None:
         shell.out("runs", "submit", "noop", "--group", group)
     assert shell.json("runs", "why", "1")["why"] == ["Nothing holds it back: it is taken as soon as a worker is free."]
     assert shell.out("runs", "why", "2").splitlines() == [
-        "Run 2 of noop is queued. It waits for its group 'g', which goes one run at a time: run 1 is first."
+        "Run 2 of noop (queued): It waits for its group 'g', which goes one run at a time: run 1 is first."
     ]
     assert shell.json("runs", "why", "3")["why"] == ["1 message is before it in the queue."]
 
