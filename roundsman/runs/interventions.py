@@ -212,7 +212,7 @@ class Interventions:
         Returns the runs that go on. Raises QueueError.
         """
         letters = queue.dead(kind, limit=100_000)
-        by_run = {number: letter.id for letter in letters if isinstance(number := letter.body.get("run"), int)}
+        by_run = {number: letter.id for letter in letters if type(number := letter.body.get("run")) is int}  # no bool
         if run_ids is not None and (missing := set(run_ids) - by_run.keys()):
             names = ", ".join(map(str, sorted(missing)))
             raise BadInputError(f"There is no dead letter of run {names}; `queue dead` lists them.")

@@ -28,8 +28,7 @@ def test_two_engines_share_the_work_and_no_step_is_done_twice(benches: Benches) 
     numbers = [one.submit() for _ in range(100)]
     one.engine.start()
     other.engine.start()
-    total = lambda: sum(bench.engine.counts.get("completed", 0) for bench in (one, other))  # noqa: E731
-    one.until(lambda: total() == 100)
+    one.until(lambda: sum(bench.engine.counts.get("completed", 0) for bench in (one, other)) == 100)
     assert Counter(done) == Counter((number, state) for number in numbers for state in ("first", "second", "third"))
     assert one.queue.depth() == {}
 
@@ -156,10 +155,9 @@ def test_no_more_runs_of_a_kind_are_under_way_than_it_allows(benches: Benches) -
 def test_a_rate_lets_so_many_begin_in_its_time(benches: Benches) -> None:
     bench = benches(workflow(rate=Rate(2, timedelta(minutes=1))))
     numbers = [bench.submit() for _ in range(5)]
-    done = lambda: sum(bench.run(number).finished for number in numbers)  # noqa: E731
     for expected in (2, 3, 4, 5):
         bench.drive()
-        assert done() == expected
+        assert sum(bench.run(number).finished for number in numbers) == expected
         bench.pass_time(timedelta(seconds=30))
 
 
