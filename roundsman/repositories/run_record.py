@@ -6,11 +6,10 @@ they were committed, so the record reads as the run's history and a replay can b
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, select, text
 
@@ -30,8 +29,7 @@ class UnitKind(StrEnum):
     """A time that had come ended a wait."""
 
 
-@dataclass(frozen=True, slots=True)
-class Unit:
+class Unit(NamedTuple):
     """One recorded unit of a run. Times are aware UTC."""
 
     run_id: int
@@ -47,8 +45,7 @@ class Unit:
     finished_at: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class LogLine:
+class LogLine(NamedTuple):
     """Something that a run said."""
 
     run_id: int
@@ -59,8 +56,7 @@ class LogLine:
     id: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class RunEvent:
+class RunEvent(NamedTuple):
     """Something that the world is to be told, such as `run.completed`."""
 
     run_id: int
@@ -68,7 +64,7 @@ class RunEvent:
     payload: Mapping[str, Any]
 
 
-_UNITS = InsertRows(run_steps, tuple(Unit.__dataclass_fields__))
+_UNITS = InsertRows(run_steps, tuple(Unit._fields))
 _LINES = InsertRows(run_logs, ("run_id", "at", "level", "step", "message"))
 _EVENTS = InsertRows(run_events, ("run_id", "sink", "event", "payload", "created_at", "not_before"))
 
