@@ -1,11 +1,13 @@
-"""Keeps the store small: removes old rows of the ledger, old resolved alerts and expired runs, in small batches."""
+"""Keeps the store small: removes what is old from the ledger, alerts, runs and the queue, in small batches."""
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import ClassVar
 
 from sqlalchemy import Connection
 
+from roundsman.errors import QueueError
+from roundsman.queues.base import Queue
 from roundsman.repositories.alerts import AlertRepository
 from roundsman.repositories.engine import Store
 from roundsman.repositories.runs import RunRepository
@@ -14,20 +16,25 @@ from roundsman.scheduling.job import Job, JobContext, Outcome
 
 LEDGER_KEPT_FOR = timedelta(days=30)
 ALERTS_KEPT_FOR = timedelta(days=180)
+DEAD_LETTERS_KEPT_FOR = timedelta(days=30)
 _BATCH_ROWS = 1_000
 """Small enough that a batch holds SQLite's write lock for milliseconds only: ticks are claimed meanwhile."""
 
 
 class Cleanup(Job):
-    """Open alerts, running ticks, a job's newest tick and unfinished runs are never removed."""
+    """Open alerts, running ticks, a job's newest tick and unfinished runs are never removed.
+
+    Of the queue only old dead letters are; a queue that is away keeps them until the next night.
+    """
 
     name: ClassVar[str] = "cleanup"
     schedule: ClassVar[str] = "17 3 * * *"
     jitter: ClassVar[timedelta] = timedelta(minutes=5)
 
-    def __init__(self, store: Store, ticks: TickRepository) -> None:
+    def __init__(self, store: Store, ticks: TickRepository, queue: Queue) -> None:
         self._store = store
         self._ticks = ticks
+        self._queue = queue
         self._alerts = AlertRepository()
         self._runs = RunRepository()
 
@@ -41,6 +48,7 @@ class Cleanup(Job):
                 ctx, lambda connection: self._alerts.prune(connection, now - ALERTS_KEPT_FOR, limit=_BATCH_ROWS)
             ),
             runs=self._in_batches(ctx, lambda connection: self._runs.prune(connection, now, limit=_BATCH_ROWS)),
+            dead_letters=self._forget_dead_letters(ctx, now - DEAD_LETTERS_KEPT_FOR),
         )
 
     def _in_batches(self, ctx: JobContext, prune: Callable[[Connection], int]) -> int:
@@ -49,6 +57,19 @@ class Cleanup(Job):
             ctx.stop.check()
             with self._store.write() as connection:
                 batch = prune(connection)
+            removed += batch
+            if batch < _BATCH_ROWS:
+                return removed
+
+    def _forget_dead_letters(self, ctx: JobContext, before: datetime) -> int:
+        removed = 0
+        while True:
+            ctx.stop.check()
+            try:
+                batch = self._queue.forget(before, _BATCH_ROWS)
+            except QueueError as error:
+                ctx.log.warning("Old dead letters stay where they are: %s", error)
+                return removed
             removed += batch
             if batch < _BATCH_ROWS:
                 return removed

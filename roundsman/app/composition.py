@@ -17,6 +17,7 @@ from roundsman.clock import Clock
 from roundsman.conversations.policy import WaitingPolicy
 from roundsman.fsm.workflow import Workflow
 from roundsman.owner import Owner
+from roundsman.queues.base import Queue
 from roundsman.repositories.engine import Store
 from roundsman.repositories.place import store_options
 from roundsman.repositories.schema import ensure_schema
@@ -108,6 +109,7 @@ class App:
                 Engine: lambda: self.runs.engine,
                 Reconciler: lambda: self.runs.reconciler,
                 RunDesk: lambda: self.runs.desk,
+                Queue: lambda: self.runs.queue,
             }
         )
 

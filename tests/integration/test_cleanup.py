@@ -1,0 +1,109 @@
+"""The nightly cleanup: what is old goes, from the queue too, and a queue that is away hurts nobody."""
+
+import logging
+from collections.abc import Iterator
+from contextlib import closing
+from datetime import datetime, timedelta
+
+import pytest
+from queue_places import ME
+from queue_samples import draft, drafts, numbers, take, take_one
+from run_bench import Benches, workflow
+
+from jobs import cleanup
+from jobs.cleanup import DEAD_LETTERS_KEPT_FOR, Cleanup
+from roundsman.clock import ManualClock
+from roundsman.errors import QueueError
+from roundsman.owner import Owner
+from roundsman.queues.base import Queue, QueueOptions
+from roundsman.queues.memory import MemoryQueue
+from roundsman.queues.sql import SqlQueue
+from roundsman.repositories.engine import Store
+from roundsman.repositories.ticks import TickRepository
+from roundsman.scheduling.job import JobContext, StoppedError, StopReason, StopToken
+
+LOG = logging.LoggerAdapter(logging.getLogger("test"), {})
+AWAY = "Redis redis 127.0.0.1:6379/0 was not reached; check REDIS_URL."
+
+
+class LostQueue(MemoryQueue):
+    """Goes away after a few answers."""
+
+    answers = 0
+
+    def forget(self, before: datetime, limit: int) -> int:
+        if self.answers == 0:
+            raise QueueError(AWAY)
+        self.answers -= 1
+        return super().forget(before, limit)
+
+
+@pytest.fixture
+def queue(store: Store, clock: ManualClock) -> Iterator[Queue]:
+    with closing(SqlQueue(store, clock, QueueOptions(ME))) as made:
+        yield made
+
+
+def clean(store: Store, clock: ManualClock, queue: Queue, stop: StopToken | None = None) -> dict[str, int]:
+    job = Cleanup(store, TickRepository(store, Owner.this_process()), queue)
+    return dict(job.run(JobContext(clock, LOG, stop or StopToken(), clock.now())).counters)
+
+
+def bury_one(queue: Queue, number: int) -> None:
+    queue.enqueue([draft(number)])
+    queue.bury([take_one(queue)], "broken")
+
+
+def test_dead_letters_are_kept_for_thirty_days(store: Store, clock: ManualClock, queue: Queue) -> None:
+    bury_one(queue, 1)
+    clock.advance(timedelta(days=1))
+    bury_one(queue, 2)
+    clock.advance(timedelta(days=29))
+    assert clean(store, clock, queue)["dead_letters"] == 0, "to the end of the thirtieth day"
+    clock.advance(timedelta(seconds=1))
+    assert clean(store, clock, queue) == {"ticks": 0, "alerts": 0, "runs": 0, "dead_letters": 1}
+    assert numbers(queue.dead()) == [2]
+
+
+def test_more_than_one_batch_goes_in_one_night(
+    store: Store, clock: ManualClock, queue: Queue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cleanup, "_BATCH_ROWS", 3)
+    queue.enqueue(drafts(range(7)))
+    queue.bury(take(queue), "broken")
+    clock.advance(DEAD_LETTERS_KEPT_FOR + timedelta(seconds=1))
+    assert clean(store, clock, queue)["dead_letters"] == 7
+    assert queue.dead() == []
+
+
+def test_a_queue_that_is_away_is_told_of_once_and_the_rest_is_cleaned(
+    store: Store,
+    clock: ManualClock,
+    benches: Benches,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr(cleanup, "_BATCH_ROWS", 1)
+    bench = benches(workflow())
+    bench.submit()
+    bench.drive()
+    queue = LostQueue(QueueOptions(ME), clock)
+    for number in range(3):
+        bury_one(queue, number)
+    clock.advance(DEAD_LETTERS_KEPT_FOR + timedelta(seconds=1))
+    queue.answers = 2
+    found = clean(store, clock, queue)
+    assert (found["runs"], found["dead_letters"]) == (1, 2)
+    assert [record.getMessage() for record in caplog.records if record.name == "test"] == [
+        f"Old dead letters stay where they are: {AWAY}"
+    ]
+
+
+def test_it_stops_between_two_batches(store: Store, clock: ManualClock, queue: Queue) -> None:
+    bury_one(queue, 1)
+    clock.advance(DEAD_LETTERS_KEPT_FOR + timedelta(seconds=1))
+    stop = StopToken()
+    stop.set(StopReason.SHUTDOWN)
+    with pytest.raises(StoppedError):
+        clean(store, clock, queue, stop)
+    assert numbers(queue.dead()) == [1]
