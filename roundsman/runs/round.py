@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
@@ -13,6 +13,9 @@ from roundsman.repositories.runs import RunStatus
 from roundsman.runs.decision import Ack, Bury, Circumstances, Decision, Nack, decide, put_back, refused, timer_came
 from roundsman.runs.held import CallMade, Held, StepEnded
 from roundsman.runs.run_queue import RunQueue, Settled
+
+FREE_SOON = timedelta(seconds=1)
+"""Between looks for a run whose holder is gone and which nobody has freed yet."""
 
 
 @dataclass
@@ -159,7 +162,7 @@ def _claim(connection: Connection, to: Ledgers, messages: list[Message], written
     for run_id in claimed:
         del by_run[run_id]
     if by_run:
-        settled += _not_claimable(connection, to.claims, by_run)
+        settled += _not_claimable(connection, to.claims, by_run, now)
     _settle(connection, to, settled, written, now)
 
 
@@ -173,15 +176,18 @@ def _settle(connection: Connection, to: Ledgers, settled: list[Settled], written
     )
 
 
-def _not_claimable(connection: Connection, claims: RunClaims, by_run: Mapping[int, Message]) -> list[Settled]:
+def _not_claimable(
+    connection: Connection, claims: RunClaims, by_run: Mapping[int, Message], now: datetime
+) -> list[Settled]:
     """What to do with messages of runs that nobody may begin now."""
     standings = claims.standings(connection, list(by_run))
     settled: list[Settled] = []
     for run_id, message in by_run.items():
         standing = standings.get(run_id)
         if standing is not None and standing.status is RunStatus.RUNNING:
-            # Its holder may die yet, and this may be the only message by then
-            settled.append((message, Nack(standing.lease_until)))
+            # Its holder may die yet, and this may be the only message by then. If its lease is over, it is free as soon
+            # as somebody reconciles
+            settled.append((message, Nack(max(standing.lease_until or now, now + FREE_SOON))))
         elif standing is not None and standing.status is RunStatus.QUEUED:
             # Not due yet; or its holder has let go of it since our look, and had another message or none
             settled.append((message, Nack(standing.not_before)))

@@ -121,6 +121,20 @@ def test_a_run_that_kills_its_processes_is_not_begun_for_ever(benches: Benches) 
     assert bench.run(number).status is RunStatus.COMPLETED
 
 
+def test_the_message_of_a_run_that_nobody_has_freed_yet_is_not_looked_at_again_and_again(benches: Benches) -> None:
+    bench, gone = benches(workflow()), benches(workflow(), owner="gone")
+    number = gone.submit()
+    with gone.store.write() as connection:
+        gone.claims.claim(connection, [number], gone.clock.now())
+    bench.pass_time(LEASE)
+    bench.drive()
+    assert (bench.depth().delayed, bench.depth().ready) == (1, 0)
+    assert bench.reconciler.run_once().freed == 1
+    bench.pass_time(SECOND)
+    bench.drive()
+    assert bench.run(number).status is RunStatus.COMPLETED
+
+
 # --- limits ---
 
 
