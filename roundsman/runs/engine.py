@@ -210,7 +210,6 @@ class Engine:
         items: list[_Item] = []
         with contextlib.suppress(queue.Empty):
             items.append(self._inbox.get(timeout=seconds) if seconds > 0 else self._inbox.get_nowait())
-            self._rung = False  # before the inbox is emptied: what comes later rings again
             while True:
                 items.append(self._inbox.get_nowait())
         return items
@@ -251,6 +250,7 @@ class Engine:
                 item.lost = True
                 item.stored.set()
         elif isinstance(item, _Look):
+            self._rung = False  # not while the inbox is emptied: a wake that comes then would silence all later ones
             self._outlook.rung()
 
     def _wants_to_claim(self) -> bool:
