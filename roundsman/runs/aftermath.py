@@ -8,9 +8,10 @@ from roundsman.message import Message
 from roundsman.repositories.run_claims import ClaimedRun
 from roundsman.repositories.run_record import Unit
 from roundsman.runs.crew import Crew
-from roundsman.runs.decision import MAX_CRASHES, Decision
+from roundsman.runs.decision import MAX_CRASHES
 from roundsman.runs.held import Held
 from roundsman.runs.round import Round, Written
+from roundsman.runs.verdict import Decision
 from roundsman.scheduling.job import StopToken
 
 log = logging.getLogger(__name__)

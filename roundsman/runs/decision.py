@@ -4,86 +4,30 @@ A failed attempt is not told from a bug by its type: whatever a step raises cost
 one run can never stop the others. Only a shutdown costs nothing.
 """
 
-import json
-import random
 from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
-from roundsman import logs, retry
+from roundsman import retry
 from roundsman.errors import RoundsmanError
 from roundsman.fsm.machine import Final, IllegalTransitionError
 from roundsman.fsm.workflow import FAILED, Fail, Next, Retry, WaitFor, WaitUntil
 from roundsman.repositories.run_claims import Advance, Leave
 from roundsman.repositories.run_record import RunEvent, Unit, UnitKind
 from roundsman.repositories.runs import RunStatus
+from roundsman.runs.fitness import LONGEST_ERROR, events_of, later, moment_of, patch_of, words_of
 from roundsman.runs.held import Held, StepEnded
+from roundsman.runs.verdict import Ack, Bury, Circumstances, Decision, Nack
 from roundsman.scheduling.job import StopReason
 
 MAX_CRASHES = 5
 """Processes that may die with a step before the step is taken for the culprit. A committed step forgives them."""
-
-LONGEST_ERROR = 500
-"""Characters of an error that are kept; a whole page of somebody's HTML is no sentence."""
-_LONGEST_READ = 20 * LONGEST_ERROR
-"""Characters of it that are looked through for secrets."""
-
-LATEST = datetime(9000, 1, 1, tzinfo=UTC)
-"""Later than anything; a time zone more and the year 9999 would be over, which nobody can read."""
 
 _ENDINGS = {Final.COMPLETED: RunStatus.COMPLETED, Final.FAILED: RunStatus.FAILED, Final.CANCELLED: RunStatus.CANCELLED}
 
 
 class ChangedStepError(RoundsmanError):
     """The workflow no longer does what the record of this run says that it did."""
-
-
-@dataclass(frozen=True, slots=True)
-class Ack:
-    """The message is done with."""
-
-
-@dataclass(frozen=True, slots=True)
-class Nack:
-    """The message comes back, at this time or at once."""
-
-    not_before: datetime | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Bury:
-    """The message becomes a dead letter."""
-
-    reason: str
-
-
-Settlement = Ack | Nack | Bury
-
-
-@dataclass(frozen=True, slots=True)
-class Decision:
-    """All that one commit writes for a run. Either `advance` (its holder goes on) or `leave` and `settlement`."""
-
-    advance: Advance | None = None
-    leave: Leave | None = None
-    settlement: Settlement | None = None
-    unit: Unit | None = None
-    event: RunEvent | None = None
-    trouble: str | None = None
-    """Why the attempt failed, for the log."""
-
-
-@dataclass(frozen=True, slots=True)
-class Circumstances:
-    """What else counts at the moment of the decision."""
-
-    now: datetime
-    asked: str | None = None
-    """What the holder is asked to do: pause."""
-    halting: bool = False
-    """The daemon goes down: no further step is begun."""
-    rng: random.Random | None = None
 
 
 def decide(ended: StepEnded, here: Circumstances) -> Decision:
@@ -97,14 +41,14 @@ def decide(ended: StepEnded, here: Circumstances) -> Decision:
         kind = type(ended.result).__name__
         return _failed(held, f"{ended.name}: returned {kind}; a step returns Next, WaitUntil or WaitFor", here, ended)
     try:
-        patch = _checked(ended.result.patch)
+        patch = patch_of(ended.result.patch)
         if isinstance(ended.result, Next):
             return _taken(held, ended.result.event, patch, _unit_of(ended, UnitKind.STEP), here)
         return _waiting(ended, ended.result, patch, here)
     except (IllegalTransitionError, Fail) as error:
-        return _failed(held, f"{ended.name}: {_words(error)}", here, ended)
+        return _failed(held, f"{ended.name}: {words_of(error)}", here, ended)
     except Exception as error:  # noqa: BLE001  a guard of the machine: code of the workflow, as its steps are
-        return _failed(held, f"{ended.name}: a guard failed with {_words(error)}", here, ended)
+        return _failed(held, f"{ended.name}: a guard failed with {words_of(error)}", here, ended)
 
 
 def timer_came(held: Held, event: str, here: Circumstances) -> Decision:
@@ -115,7 +59,7 @@ def timer_came(held: Held, event: str, here: Circumstances) -> Decision:
     try:
         return _taken(held, event, {}, unit, here)
     except Exception as error:  # noqa: BLE001  as above
-        return _failed(held, f"when its time had come: {_words(error)}", here)
+        return _failed(held, f"when its time had come: {words_of(error)}", here)
 
 
 def refused(held: Held, reason: str, here: Circumstances) -> Decision:
@@ -162,10 +106,10 @@ def _waiting(ended: StepEnded, result: WaitUntil | WaitFor, patch: Mapping[str, 
     on_time: str | None
     awaits: list[str] | None
     if isinstance(result, WaitUntil):
-        until, on_time, awaits = _moment(result.at), result.event, None
+        until, on_time, awaits = moment_of(result.at), result.event, None
     else:
-        until = None if result.until is None else _moment(result.until)
-        on_time, awaits = result.on_time, _events(result.events)
+        until = None if result.until is None else moment_of(result.until)
+        on_time, awaits = result.on_time, events_of(result.events)
         if (until is None) != (on_time is None) or not awaits:
             raise Fail("waits for events without naming any, or names a time without its event (or the reverse)")
     for event in (*(() if on_time is None else (on_time,)), *(awaits or ())):
@@ -199,7 +143,7 @@ def _failed_attempt(ended: StepEnded, here: Circumstances) -> Decision:
     if held.stop.reason is StopReason.TIMEOUT:
         reason = f"{ended.name}: took longer than {facts.timeout.total_seconds():g} s"
     else:
-        reason = f"{ended.name}: {_words(error)}"
+        reason = f"{ended.name}: {words_of(error)}"
     attempt = held.attempt + 1
     if isinstance(error, Fail | ChangedStepError):
         return _failed(held, reason, here, ended)
@@ -208,7 +152,7 @@ def _failed_attempt(ended: StepEnded, here: Circumstances) -> Decision:
     after = error.after if isinstance(error, Retry) else None
     if not isinstance(after, timedelta):
         after = retry.backoff(attempt, first=facts.backoff, rng=here.rng)
-    again_at = _later(here.now, max(after, timedelta(0)))
+    again_at = later(here.now, max(after, timedelta(0)))
     paused = here.asked is not None
     leave = Leave(
         held.id, held.token, RunStatus.PAUSED if paused else RunStatus.QUEUED, held.state, held.data, held.sequence,
@@ -229,7 +173,7 @@ def _failed(held: Held, reason: str, here: Circumstances, ended: StepEnded | Non
         try:
             led = _taken(held, FAILED, {"failure": {"state": held.state, "reason": reason}}, unit, here)
         except Exception as error:  # noqa: BLE001  as above
-            reason = f"{reason}; then the way for failures failed: {_words(error)}"[:LONGEST_ERROR]
+            reason = f"{reason}; then the way for failures failed: {words_of(error)}"[:LONGEST_ERROR]
         else:
             return Decision(led.advance, led.leave, led.settlement, led.unit, led.event, reason)
     leave = _finish(held, RunStatus.FAILED, held.state, held.data, held.sequence, reason, here.now)
@@ -248,7 +192,7 @@ def _finish(
     return Leave(
         held.id, held.token, status, state, data, sequence, held.attempt, held.crashes,
         100 if status is RunStatus.COMPLETED else _progress(held), error=error, finished_at=now,
-        expires_at=None if keep_s is None else _later(now, timedelta(seconds=keep_s)),
+        expires_at=None if keep_s is None else later(now, timedelta(seconds=keep_s)),
     )  # fmt: skip
 
 
@@ -267,50 +211,6 @@ def _unit_of(ended: StepEnded, kind: UnitKind, patch: Mapping[str, Any] | None =
     )  # fmt: skip
 
 
-def _checked(patch: Mapping[str, Any]) -> Mapping[str, Any]:
-    if not isinstance(patch, Mapping):
-        raise Fail(f"its patch is {type(patch).__name__}, not a mapping")
-    if not patch:
-        return {}
-    try:
-        stored: Mapping[str, Any] = as_stored(patch)
-    except (TypeError, ValueError, RecursionError) as error:
-        raise Fail(f"its patch cannot be stored as JSON: {error}") from None
-    return stored
-
-
-def as_stored(value: Any) -> Any:
-    """As the next process would read it: a copy that no step can change any more, its tuples lists, its keys texts.
-
-    Raises TypeError, ValueError and RecursionError for what is no JSON.
-    """
-    return json.loads(json.dumps(value, allow_nan=False))
-
-
-def _events(events: Any) -> list[str]:
-    if not isinstance(events, tuple | list):
-        raise Fail(f"waits for {events!r}; name the events as a tuple")
-    return list(events)
-
-
-def _moment(until: Any) -> datetime:
-    if not isinstance(until, datetime):
-        raise Fail(f"waits until {until!r}, which is no time")
-    if until.tzinfo is None:
-        raise Fail(f"waits until {until}, a time without a zone")
-    try:
-        return min(until.astimezone(UTC), LATEST)
-    except OverflowError:
-        raise Fail(f"waits until {until}, which is beyond all times in UTC") from None
-
-
-def _later(now: datetime, by: timedelta) -> datetime:
-    try:
-        return min(now + by, LATEST)
-    except OverflowError:
-        return LATEST
-
-
 def _progress(held: Held) -> int:
     return held.progress if held.shown_progress is None else held.shown_progress
 
@@ -322,14 +222,3 @@ def _event(held: Held, status: RunStatus, state: str, error: str | None) -> RunE
 
 def _about(held: Held) -> dict[str, Any]:
     return {"run": held.id, "workflow": held.run.workflow, "correlation_id": held.run.correlation_id}
-
-
-def _words(error: BaseException | None) -> str:
-    """What an error says, fit to be kept."""
-    try:
-        text = str(error)[:_LONGEST_READ]
-    except Exception:  # noqa: BLE001  even that is code of the workflow
-        text = "it cannot say what it is"
-    if not isinstance(error, Retry | Fail | RoundsmanError):
-        text = f"{type(error).__name__}: {text}"
-    return logs.redact(text)[:LONGEST_ERROR]

@@ -8,7 +8,8 @@ from roundsman import logs
 from roundsman.clock import Clock
 from roundsman.fsm.workflow import Fail
 from roundsman.repositories.run_record import LogLine, Unit, UnitKind
-from roundsman.runs.decision import ChangedStepError, as_stored
+from roundsman.runs.decision import ChangedStepError
+from roundsman.runs.fitness import as_stored
 from roundsman.runs.held import CallMade, Held
 from roundsman.scheduling.job import StoppedError
 

@@ -19,8 +19,8 @@ from roundsman.clock import Clock
 from roundsman.errors import QueueError
 from roundsman.message import Draft, Message
 from roundsman.queues.base import Queue
-from roundsman.runs.decision import Ack, Bury, Nack
 from roundsman.runs.run_queue import Settled, grouped
+from roundsman.runs.verdict import Ack, Bury, Nack
 
 FETCH_WAIT = timedelta(seconds=20)
 """The longest wait for a message in one request, which is also the longest that SQS allows."""

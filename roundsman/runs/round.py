@@ -10,9 +10,10 @@ from roundsman.message import Message
 from roundsman.repositories.run_claims import ClaimedRun, RunClaims
 from roundsman.repositories.run_record import LogLine, RunRecord, Unit
 from roundsman.repositories.runs import RunStatus
-from roundsman.runs.decision import Ack, Bury, Circumstances, Decision, Nack, decide, put_back, refused, timer_came
+from roundsman.runs.decision import decide, put_back, refused, timer_came
 from roundsman.runs.held import CallMade, Held, StepEnded
 from roundsman.runs.run_queue import RunQueue, Settled
+from roundsman.runs.verdict import Ack, Bury, Circumstances, Decision, Nack
 
 FREE_SOON = timedelta(seconds=1)
 """Between looks for a run whose holder is gone and which nobody has freed yet."""

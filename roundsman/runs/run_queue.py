@@ -17,7 +17,7 @@ from roundsman.queues.bell import Bell, Listening
 from roundsman.repositories.engine import Store
 from roundsman.repositories.queue import QueueRepository
 from roundsman.repositories.queue_haste import hasten
-from roundsman.runs.decision import Ack, Bury, Nack, Settlement
+from roundsman.runs.verdict import Ack, Bury, Nack, Settlement
 
 Settled = tuple[Message, Settlement]
 

@@ -10,8 +10,8 @@ from roundsman.message import Draft
 from roundsman.queues.bell import Bell
 from roundsman.repositories.engine import Store
 from roundsman.repositories.queue import QueueRepository
-from roundsman.runs.decision import Nack
 from roundsman.runs.run_queue import StoreRunQueue
+from roundsman.runs.verdict import Nack
 
 PATIENCE_S = 10.0
 

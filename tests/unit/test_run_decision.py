@@ -22,19 +22,10 @@ from roundsman.message import Message
 from roundsman.repositories.run_claims import ClaimedRun
 from roundsman.repositories.run_record import Unit, UnitKind
 from roundsman.repositories.runs import RunStatus
-from roundsman.runs.decision import (
-    LATEST,
-    Ack,
-    Bury,
-    Circumstances,
-    Decision,
-    Nack,
-    decide,
-    put_back,
-    refused,
-    timer_came,
-)
+from roundsman.runs.decision import decide, put_back, refused, timer_came
+from roundsman.runs.fitness import LATEST
 from roundsman.runs.held import Held, Prepared, StepEnded
+from roundsman.runs.verdict import Ack, Bury, Circumstances, Decision, Nack
 from roundsman.scheduling.job import StopReason, StopToken
 
 NOW = datetime(2026, 3, 3, 4, 0, tzinfo=UTC)

@@ -1,0 +1,55 @@
+"""The words of a decision about a run: what becomes of its message, and all that one commit writes for it."""
+
+import random
+from dataclasses import dataclass
+from datetime import datetime
+
+from roundsman.repositories.run_claims import Advance, Leave
+from roundsman.repositories.run_record import RunEvent, Unit
+
+
+@dataclass(frozen=True, slots=True)
+class Ack:
+    """The message is done with."""
+
+
+@dataclass(frozen=True, slots=True)
+class Nack:
+    """The message comes back, at this time or at once."""
+
+    not_before: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Bury:
+    """The message becomes a dead letter."""
+
+    reason: str
+
+
+Settlement = Ack | Nack | Bury
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """All that one commit writes for a run. Either `advance` (its holder goes on) or `leave` and `settlement`."""
+
+    advance: Advance | None = None
+    leave: Leave | None = None
+    settlement: Settlement | None = None
+    unit: Unit | None = None
+    event: RunEvent | None = None
+    trouble: str | None = None
+    """Why the attempt failed, for the log."""
+
+
+@dataclass(frozen=True, slots=True)
+class Circumstances:
+    """What else counts at the moment of the decision."""
+
+    now: datetime
+    asked: str | None = None
+    """What the holder is asked to do: pause."""
+    halting: bool = False
+    """The daemon goes down: no further step is begun."""
+    rng: random.Random | None = None
