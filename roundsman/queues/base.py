@@ -35,6 +35,10 @@ class Queue(Protocol):
     name: str
     """Its place, safe to print: `local`, `redis 127.0.0.1:6379/0`, ..."""
 
+    def judge(self, drafts: Sequence[Draft]) -> None:
+        """Raises BadInputError for what this queue can never take; all else passes, also while it is away."""
+        ...
+
     def enqueue(self, drafts: Sequence[Draft]) -> list[Entered]:
         """Put them all in; answers in the same order."""
         ...

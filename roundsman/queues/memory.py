@@ -28,6 +28,9 @@ class MemoryQueue:
 
     # --- in and out ---
 
+    def judge(self, drafts: Sequence[Draft]) -> None:
+        """Takes all."""
+
     def enqueue(self, drafts: Sequence[Draft]) -> list[Entered]:
         with self._place.changed:
             entered = [self._enter(draft, self._clock.now()) for draft in drafts]
@@ -67,8 +70,7 @@ class MemoryQueue:
     def release(self, owners: Collection[str]) -> int:
         with self._place.changed:
             now = self._clock.now()
-            held = self._all(Status.LEASED)
-            freed = [record for record in held if record.owner in owners or record.is_over(now)]
+            freed = [record for record in self._all(Status.LEASED) if record.owner in owners or record.is_over(now)]
             for record in freed:
                 self._put_back(record, now)
             self._place.changed.notify_all()
@@ -99,8 +101,7 @@ class MemoryQueue:
                 if (ids is None or record.id in ids) and kind in (None, record.kind)
             ]
             for record in chosen:
-                record.deliveries = 0
-                record.rank, record.not_before = rank(record.priority, now), now
+                record.deliveries, record.rank, record.not_before = 0, rank(record.priority, now), now
                 record.dead_at, record.reason = None, ""
                 record.status = self._place.status_on_entering(record.group)
             self._place.changed.notify_all()

@@ -47,6 +47,9 @@ class RedisQueue:
 
     # --- in ---
 
+    def judge(self, drafts: Sequence[Draft]) -> None:
+        """Takes all."""
+
     def enqueue(self, drafts: Sequence[Draft]) -> list[Entered]:
         if not drafts:
             return []

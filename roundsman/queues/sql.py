@@ -41,6 +41,9 @@ class SqlQueue:
 
     # --- in and out ---
 
+    def judge(self, drafts: Sequence[Draft]) -> None:
+        """Takes all."""
+
     def enqueue(self, drafts: Sequence[Draft]) -> list[Entered]:
         return self._commit(lambda connection, now: self._repository.enqueue(connection, drafts, now))
 

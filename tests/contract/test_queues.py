@@ -185,3 +185,19 @@ def run_all(threads: Sequence[threading.Thread]) -> None:
     for thread in threads:
         thread.join(60)
         assert not thread.is_alive()
+
+
+def test_what_a_queue_can_take_is_judged_so_and_nothing_is_stored(place: QueuePlace) -> None:
+    queue = place.queue()
+    queue.judge([])
+    queue.judge([*drafts(range(20)), Draft(KIND, ODD_BODY, priority=0, delay=timedelta(hours=1))])
+    assert take(queue) == []
+
+
+@pytest.mark.needs(Feature.DELAY, Feature.GROUPS, Feature.DEDUP)
+def test_an_exact_queue_takes_everything(place: QueuePlace) -> None:
+    everything = draft(1, body={"text": "x" * 300_000}, delay=timedelta(days=400), group="a", dedup="b")
+    queue = place.queue()
+    queue.judge([everything])
+    (entered,) = queue.enqueue([everything])
+    assert not entered.duplicate

@@ -71,10 +71,32 @@ def test_a_delay_beyond_the_retention_is_refused(account: SqsAccount, clock: Man
     assert queue.depth()["*"] == Depth(delayed=1)
 
 
-def test_what_is_too_large_is_refused_in_the_services_words(make: Make) -> None:
-    queue = make().queue()
-    with pytest.raises(BadInputError, match=f"of the kind '{KIND}' .* was refused: .*1048576 bytes"):
-        queue.enqueue([draft(1, body={"text": "x" * 1_200_000})])
+def test_what_this_queue_can_never_take_is_known_before_anything_is_sent(
+    account: SqsAccount, clock: ManualClock
+) -> None:
+    url = account.make_queue(fifo=False, MessageRetentionPeriod="86400", MaximumMessageSize="2048")
+    queue = open_queue(account.place(url), clock)
+    fine = [draft(1), draft(2, delay=timedelta(hours=23)), draft(3, body={"text": "x" * 1_500})]
+    queue.judge(fine)
+    impossible = {
+        "group 'a', which needs a FIFO queue": draft(group="a"),
+        "dedup key 'd', which needs a FIFO queue": draft(dedup="d"),
+        "delay of 1 day, 0:00:00, but the queue keeps nothing longer": draft(delay=timedelta(days=1)),
+        "bytes, but the queue takes 2048": draft(body={"text": "x" * 2_000}),
+        "cannot be written as JSON": draft(body={"number": float("nan")}),
+    }
+    for words, one in impossible.items():
+        with pytest.raises(BadInputError, match=words):
+            queue.judge([*fine, one])
+
+
+@pytest.mark.parametrize("fifo", [False, True])
+def test_what_is_too_large_is_refused(make: Make, fifo: bool) -> None:
+    queue = make(fifo=fifo).queue()
+    with pytest.raises(BadInputError, match=f"of the kind '{KIND}' .* bytes, but the queue takes 1048576"):
+        queue.enqueue([draft(0), draft(1, body={"text": "x" * 1_048_500})])
+    assert take(queue) == []
+    queue.enqueue([draft(1, body={"text": "x" * 1_048_000})])
 
 
 def test_large_ones_go_in_smaller_batches(make: Make) -> None:
@@ -349,6 +371,20 @@ def test_a_redrive_policy_that_gives_up_soon_is_warned_of_once(
     warnings = [record.message for record in caplog.records if record.levelno == logging.WARNING]
     assert len(warnings) == (1 if warned else 0)
     assert all(f"after {receives} receives" in text and "maxReceiveCount" in text for text in warnings)
+
+
+def test_a_queue_without_a_place_for_dead_letters_is_warned_of_once(
+    account: SqsAccount, clock: ManualClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    url = account.make_queue(fifo=False)
+    named, unnamed = open_queue(account.place(url, account.make_queue(fifo=False)), clock), account.place(url)
+    assert take(named) == []
+    assert caplog.text == ""
+    queue = open_queue(unnamed, clock)
+    for _ in range(3):
+        assert take(queue) == []
+    assert caplog.text.count("has no place for dead letters") == 1
+    assert "set SQS_DEAD_LETTER_URL" in caplog.text
 
 
 def test_it_is_told_that_the_queues_own_visibility_timeout_does_not_matter(

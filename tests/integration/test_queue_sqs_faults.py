@@ -265,3 +265,21 @@ def test_drafts_that_were_not_sent_are_no_duplicates_when_they_are_sent_again(
         queue.enqueue(drafts([1], dedup="a"))
     (entered,) = queue.enqueue(drafts([1], dedup="a"))
     assert not entered.duplicate
+
+
+def test_what_sqs_cannot_be_asked_about_passes(service: HTTPServer, clock: ManualClock) -> None:
+    sqs = Service(service, GetQueueAttributes=[fault("AccessDenied", 403)], SendMessageBatch=[{}])
+    queue = SqsQueue(place_at(sqs.url), QueueOptions("me"), clock)
+    long_delayed, large = drafts([1], delay=timedelta(days=5)), drafts([2], body={"text": "x" * 5_000})
+    queue.judge([*long_delayed, *large])
+    queue.enqueue([*long_delayed, *large])
+    assert len(sqs.sent["SendMessageBatch"][0]["Entries"]) == 2
+    with pytest.raises(BadInputError, match="needs a FIFO queue"):
+        queue.judge(drafts([3], group="a"))
+    assert len(sqs.sent["GetQueueAttributes"]) == 2
+
+
+def test_an_everyday_message_is_judged_without_asking_anybody(service: HTTPServer, clock: ManualClock) -> None:
+    sqs = Service(service, GetQueueAttributes=[{}])
+    SqsQueue(place_at(sqs.url), QueueOptions("me"), clock).judge(drafts(range(10), delay=timedelta(minutes=15)))
+    assert sqs.sent["GetQueueAttributes"] == []

@@ -214,7 +214,7 @@ def _batches(entries: Sequence[tuple[int, Entry]]) -> Iterator[list[tuple[int, E
     batch: list[tuple[int, Entry]] = []
     size = 0
     for place, entry in entries:
-        more = _size(entry)
+        more = size_of(entry)
         if batch and (len(batch) == BATCH or size + more > BATCH_BYTES):
             yield batch
             batch, size = [], 0
@@ -224,8 +224,8 @@ def _batches(entries: Sequence[tuple[int, Entry]]) -> Iterator[list[tuple[int, E
         yield batch
 
 
-def _size(entry: Entry) -> int:
-    """What counts towards the limit: the body, and names, types and values of the attributes."""
+def size_of(entry: Entry) -> int:
+    """What counts towards the limits, in bytes: the body, and names, types and values of the attributes."""
     size = len(entry.get("MessageBody", "").encode())
     for name, value in entry.get("MessageAttributes", {}).items():
         size += len(name) + len(value["DataType"])

@@ -52,6 +52,9 @@ class SqsQueue:
 
     # --- in and out ---
 
+    def judge(self, drafts: Sequence[Draft]) -> None:
+        self._sender.judge(drafts)
+
     def enqueue(self, drafts: Sequence[Draft]) -> list[Entered]:
         """See the port. BadInputError for what this queue cannot do; when it raises QueueError, some may be in."""
         self._last_sent = self._clock.monotonic()

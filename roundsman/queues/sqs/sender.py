@@ -7,11 +7,13 @@ from datetime import timedelta
 from roundsman.clock import Clock
 from roundsman.errors import BadInputError, QueueError
 from roundsman.message import Draft, Entered
-from roundsman.queues.sqs.client import Entry, SqsClient, SqsPlace
+from roundsman.queues.sqs.client import Entry, SqsClient, SqsPlace, size_of
 from roundsman.queues.sqs.duplicates import Duplicates
 from roundsman.queues.sqs.letter import Facts, dedup_key, new_entry
 from roundsman.queues.sqs.traits import Traits
 
+ALWAYS_FITS = 1024
+"""Bytes of a message: the least that a MaximumMessageSize can be."""
 LONGEST_DELAY = timedelta(minutes=15)
 """Of a message, by SQS itself. The rest of a longer one is waited for by putting it back when it comes."""
 
@@ -25,10 +27,21 @@ class SqsSender:
         self._client, self._place, self._traits = client, place, traits
         self._duplicates, self._clock = duplicates, clock
 
+    def judge(self, drafts: Sequence[Draft]) -> None:
+        """See the port. SQS is asked only about what is large or long delayed."""
+        doubtful = [(draft, size) for draft in drafts if (size := self._size(draft)) > ALWAYS_FITS or _is_long(draft)]
+        if not doubtful:
+            return
+        try:
+            traits = self._traits()
+        except QueueError:
+            return
+        for draft, size in doubtful:
+            self._judge_by(traits, draft, size)
+
     def enqueue(self, drafts: Sequence[Draft]) -> list[Entered]:
         """When one of them is impossible, BadInputError comes first; when the service fails, some may be in."""
-        for draft in drafts:
-            self._judge(draft)
+        self.judge(drafts)
         entered: list[Entered] = []
         new: list[Draft] = []
         entries: list[Entry] = []
@@ -52,18 +65,31 @@ class SqsSender:
             first, words = min(refused.items())
             raise BadInputError(f"{self._of(drafts[first])} was refused: {words}")
 
-    def _judge(self, draft: Draft) -> None:
+    def _size(self, draft: Draft) -> int:
+        """In bytes. Raises BadInputError for what no queue of this sort takes."""
         for what, value in (("group", draft.group), ("dedup key", draft.dedup)):
             if value is not None and not self._place.fifo:
                 raise BadInputError(
                     f"{self._of(draft)} has the {what} {value!r}, which needs a FIFO queue: use one "
                     f"(SQS_QUEUE_URL then ends in .fifo), or leave the {what} out."
                 )
-        if draft.delay > LONGEST_DELAY and draft.delay >= self._traits().retention:
+        now = self._clock.now()
+        facts = Facts(str(uuid.UUID(int=0)), draft.kind, draft.priority, draft.group, now, now)
+        try:
+            return size_of(new_entry(draft, facts, fifo=False, delay=timedelta(0)))
+        except (TypeError, ValueError) as error:
+            raise BadInputError(f"{self._of(draft)} cannot be written as JSON ({error}).") from None
+
+    def _judge_by(self, traits: Traits, draft: Draft, size: int) -> None:
+        if _is_long(draft) and draft.delay >= traits.retention:
             raise BadInputError(
                 f"{self._of(draft)} has a delay of {draft.delay}, but the queue keeps nothing longer than "
-                f"{self._traits().retention}: choose a shorter delay, or raise its MessageRetentionPeriod (to 14 days "
-                "at most)."
+                f"{traits.retention}: choose a shorter delay, or raise its MessageRetentionPeriod (to 14 days at most)."
+            )
+        if traits.largest is not None and size > traits.largest:
+            raise BadInputError(
+                f"{self._of(draft)} has {size} bytes, but the queue takes {traits.largest}: put what is large "
+                "elsewhere and give its place, or raise its MaximumMessageSize."
             )
 
     def _of(self, draft: Draft) -> str:
@@ -78,3 +104,7 @@ class SqsSender:
         key = dedup_key(draft)
         alone = key if key and self._traits().duplicates_by_group else new_id
         return new_entry(draft, facts, fifo=fifo, delay=by_sqs, alone=alone)
+
+
+def _is_long(draft: Draft) -> bool:
+    return draft.delay > LONGEST_DELAY

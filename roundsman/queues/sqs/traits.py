@@ -12,7 +12,7 @@ from roundsman.queues.sqs.client import DeniedError, SqsClient, SqsPlace
 FEW_RECEIVES = 10
 """A redrive policy that allows fewer takes messages away that are not given up: leases that ran out, restarts, and
 messages that were early or not wanted at the time all count as receives."""
-_NAMES = ("RedrivePolicy", "VisibilityTimeout", "MessageRetentionPeriod")
+_NAMES = ("RedrivePolicy", "VisibilityTimeout", "MessageRetentionPeriod", "MaximumMessageSize")
 _FIFO_NAMES = ("DeduplicationScope",)
 _RETENTION = timedelta(days=4)
 """SQS's default."""
@@ -26,6 +26,8 @@ class Traits:
 
     retention: timedelta = _RETENTION
     """Whatever is older is gone, without a word."""
+    largest: int | None = None
+    """Bytes of a message."""
     visibility: timedelta | None = None
     max_receives: int | None = None
     """After so many SQS itself moves a message to the dead letters."""
@@ -70,6 +72,12 @@ class TraitsOf:
                 self._place.name,
                 traits.max_receives,
             )
+        if traits.dead_letter_arn is None and self._place.dead_letter_url is None:
+            log.warning(
+                "The queue %s has no place for dead letters: a run that fails for good leaves none that could be "
+                "replayed; set SQS_DEAD_LETTER_URL, or give the queue a redrive policy.",
+                self._place.name,
+            )
         if traits.visibility is not None and traits.visibility != self._lease:
             log.info(
                 "The visibility timeout of the queue %s (%d s) does not matter: each receive asks for %d s, and work "
@@ -82,9 +90,10 @@ class TraitsOf:
 
 def _read(attributes: Mapping[str, str]) -> Traits:
     policy = json.loads(attributes.get("RedrivePolicy") or "{}")
-    visibility = attributes.get("VisibilityTimeout")
+    visibility, largest = attributes.get("VisibilityTimeout"), attributes.get("MaximumMessageSize")
     return Traits(
         retention=timedelta(seconds=int(attributes.get("MessageRetentionPeriod", _RETENTION.total_seconds()))),
+        largest=int(largest) if largest is not None else None,
         visibility=timedelta(seconds=int(visibility)) if visibility is not None else None,
         max_receives=int(policy["maxReceiveCount"]) if "maxReceiveCount" in policy else None,
         dead_letter_arn=policy.get("deadLetterTargetArn"),
