@@ -31,8 +31,8 @@ CHECKOUT = Path(__file__).parent.parent
 DAEMON = (sys.executable, "-m", "benchmarks.run_daemon", "run")
 
 _LEFT = text(
-    "SELECT (SELECT count(*) FROM runs WHERE status IN ('queued', 'running', 'waiting', 'paused'))"
-    " + (SELECT count(*) FROM queue_messages)"
+    "SELECT EXISTS (SELECT 1 FROM runs WHERE status IN ('queued', 'running', 'waiting', 'paused'))"
+    " OR EXISTS (SELECT 1 FROM queue_messages)"
 )
 
 
@@ -86,7 +86,7 @@ def three_steps(store: str, runs: int) -> float:
         made.runs.engine.start()
         begun = time.perf_counter()
         _submit(made, "three_steps", runs)
-        _until(lambda: _left(made) == 0)
+        _until(lambda: not _left(made))
         seconds = time.perf_counter() - begun
         made.runs.engine.stop()
         if len(at.lines()) != 3 * runs:
@@ -99,7 +99,7 @@ def one_step(store: str, queue: str | None, runs: int) -> float:
     with place(store, queue) as at, at.app() as made:
         _submit(made, "one_step", runs)
         with at.daemon():
-            _until(lambda: _left(made) == 0 and (queue is None or _messages(made) == 0))
+            _until(lambda: not _left(made) and (queue is None or _messages(made) == 0))
             ended_ns = time.monotonic_ns()
         lines = at.lines()
         if {number for _, number, _ in lines} != set(range(runs)):
@@ -140,7 +140,7 @@ def crash(store: str, queue: str | None, jobs: int, job_s: float, in_flight: int
             first.kill()
             killed_ns = time.monotonic_ns()
         with at.daemon():
-            _until(lambda: _left(made) == 0)
+            _until(lambda: not _left(made))
         lines = at.lines()
     ended = {number: at_ns for what, number, at_ns in reversed(lines) if what == "E"}
     starts = [number for what, number, _ in lines if what == "S"]
@@ -177,9 +177,9 @@ def _pick_up(at: Place, made: App, number: int) -> float:
     return (at_ns - begun_ns) / 1e6
 
 
-def _left(made: App) -> int:
+def _left(made: App) -> bool:
     with made.store.read() as connection:
-        return int(connection.execute(_LEFT).scalar_one())
+        return bool(connection.execute(_LEFT).scalar_one())
 
 
 def _messages(made: App) -> int:
