@@ -28,6 +28,10 @@ from roundsman.errors import StoreError
 BUSY_TIMEOUT_MS = 5_000
 """How long a SQLite writer waits for another one; our own transactions take milliseconds."""
 
+IDLE_TRANSACTION_S = 30
+"""After this PostgreSQL takes back the locks of a transaction whose program went out of sight in the middle of it: it
+would hear of that after hours, and all others wait for them. Ours take milliseconds; a lease is as long."""
+
 
 @dataclass(frozen=True)
 class StoreOptions:
@@ -173,7 +177,7 @@ def _engine(options: StoreOptions) -> Engine:
         arguments["sslmode"] = "verify-full" if options.ssl_verify else "require"
         if options.ssl_verify:
             arguments["sslrootcert"] = options.url.query.get("sslrootcert") or _authorities()
-    return create_engine(
+    engine = create_engine(
         options.url,
         pool_size=options.pool_size,
         max_overflow=5,
@@ -181,6 +185,14 @@ def _engine(options: StoreOptions) -> Engine:
         connect_args=arguments,
         hide_parameters=True,
     )
+    event.listen(engine, "connect", _bound_idleness)
+    return engine
+
+
+def _bound_idleness(connection: Any, _record: ConnectionPoolEntry) -> None:
+    # Not by libpq's `options`, which a PgBouncer in between refuses
+    connection.execute(f"SET idle_in_transaction_session_timeout = '{IDLE_TRANSACTION_S}s'")
+    connection.commit()
 
 
 def _authorities() -> str:
@@ -241,7 +253,7 @@ def _sentence(error: DBAPIError, place: str) -> str | None:
     for fragment, sentence in _SENTENCES.items():
         if fragment in cause:
             return sentence.format(place=place)
-    if isinstance(error, OperationalError):
+    if isinstance(error, OperationalError) or error.connection_invalidated:
         return f"The database {place} does not answer ({_without_url(cause)}); check that it runs and the DB_ settings."
     return None
 

@@ -18,10 +18,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from servers import PASSWORD, PostgresServer, make_folder, remove_folder, start_postgres, stop_postgres
-from sqlalchemy import insert, select, text
+from sqlalchemy import insert, select, text, update
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import IntegrityError, StatementError
 
+import roundsman.repositories.engine
 from config import Secret, StoreSettings, load
 from roundsman.clock import ManualClock
 from roundsman.errors import EXIT_FAILED, ConfigurationError, StoreError
@@ -265,6 +266,22 @@ def test_a_database_that_is_missing_is_named(postgres_server: PostgresServer) ->
 def test_a_port_where_nobody_listens_is_named() -> None:
     sentence = refused(URL.create("postgresql+psycopg", "roundsman", PASSWORD, "127.0.0.1", 9, "roundsman"))
     assert "127.0.0.1:9/roundsman does not answer" in sentence
+
+
+@pytest.mark.postgres
+def test_who_is_out_of_sight_in_a_transaction_loses_its_locks(
+    postgres_store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(roundsman.repositories.engine, "IDLE_TRANSACTION_S", 1)
+    switch_off(postgres_store)
+    change = update(channels).values(identity="y")
+    with closing(Store(postgres_store.options)) as away, closing(Store(postgres_store.options)) as other:
+        with pytest.raises(StoreError, match="does not answer"), away.write() as connection:
+            connection.execute(change)
+            with other.write() as waiting:
+                assert waiting.execute(change).rowcount == 1
+            connection.execute(change)
+        ping(away)
 
 
 @pytest.fixture
