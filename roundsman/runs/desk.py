@@ -82,6 +82,7 @@ class RunDesk:
         """Store all these runs, or none: BadInputError names the first order that is wrong. Raises StoreError."""
         for order in orders:
             self._judge(order)
+        self._queue.judge([message_for(o.workflow, 0, o.priority, o.group, o.delay) for o in orders])
         now = self._clock.now()
         answers: list[Submitted] = []
         drafts: list[tuple[NewRun, Draft]] = []
@@ -136,7 +137,7 @@ class RunDesk:
             return None
         try:
             ids = self._queue.hand_over(drafts)
-        except QueueError as error:
+        except (QueueError, BadInputError) as error:  # the latter in words of the service's own; the runs are stored
             return str(error)
         if ids:
             with self._store.write() as connection:

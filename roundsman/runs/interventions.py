@@ -94,6 +94,9 @@ class Interventions:
     def resume(self, run_id: int) -> None:
         """Let a paused run go on."""
         now = self._clock.now()
+        paused = self.find(run_id)
+        if paused.status is RunStatus.PAUSED:
+            self._queue.judge([self._message(paused, now)])  # here, as it may have to ask another machine
         with self._store.write() as connection:
             run = self._found(connection, run_id)
             if run.status is RunStatus.RUNNING and self._decisions.keep_running(connection, run_id):
@@ -145,6 +148,7 @@ class Interventions:
                 # Its own message, which waits for the time, may be the head of its group: this one must pass it
                 group = run.group_key if run.not_before is None else None
                 drafts = [message_for(run.workflow, run.id, run.priority, group, timedelta(0))]
+                self._queue.judge(drafts)
                 columns["message_id"] = self._queue.enqueue(connection, drafts, now)[0]
         if not self._decisions.signalled(connection, run, columns):
             raise RunBusyError(f"Run {run.id} has just changed; look at it again.")
@@ -176,6 +180,7 @@ class Interventions:
                 retry_from=place,
             )  # fmt: skip
             drafts = [message_for(run.workflow, number, run.priority, run.group_key, timedelta(0))]
+            self._queue.judge(drafts)
             sent = self._queue.enqueue(connection, drafts, now)
             self._runs.insert(connection, [new], sent, now)
             self._record.add_units(connection, [_of_run(unit, number) for unit in kept])
@@ -261,7 +266,7 @@ class Interventions:
     def _hand_over(self, run_id: int, drafts: Sequence[Draft]) -> None:
         try:
             ids = self._queue.hand_over(drafts)
-        except QueueError:
+        except (QueueError, BadInputError):
             return  # the reconciler sends it as soon as the queue answers
         if ids:
             with self._store.write() as connection:

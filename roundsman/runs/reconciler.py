@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from roundsman.clock import Clock
-from roundsman.errors import QueueError
+from roundsman.errors import BadInputError, QueueError
 from roundsman.logs import fields
 from roundsman.message import Draft
 from roundsman.owner import dead_owners
@@ -52,6 +52,7 @@ class Reconciler:
         self._claims = claims
         self._runs = RunRepository()
         self._looked_up_to = 0
+        self._refused: set[int] = set()
 
     def run_once(self) -> Reconciled:
         """Free what nobody holds any more, send what is missing. Raises StoreError; a queue that is away is told of."""
@@ -79,17 +80,36 @@ class Reconciler:
             found = self._runs.in_queue(connection, before, after=self._looked_up_to, limit=AT_ONCE)
         self._looked_up_to = found[-1].id if len(found) == AT_ONCE else 0
         unknown = self._queue.unknown([run.message_id for run in found if run.message_id is not None])
-        missing = [run for run in found if run.message_id is None or run.message_id in unknown]
+        missing = self._sendable([run for run in found if run.message_id is None or run.message_id in unknown])
         if not missing:
             return 0
         try:
             sent = self._send(missing, before)
-        except QueueError as error:
+        except (QueueError, BadInputError) as error:
             log.warning("%d runs wait to be sent to the queue: %s", len(missing), error)
             return 0
         if sent:
             log.warning("%d runs had lost their messages and were sent again", sent)
         return sent
+
+    def _sendable(self, missing: list[Run]) -> list[Run]:
+        """Those that this queue can take, which may be another one than they were submitted for."""
+        now = self._clock.now()
+        try:
+            self._queue.judge([_message(run, now) for run in missing])
+            return missing
+        except BadInputError:
+            return [run for run in missing if self._is_sendable(run, now)]
+
+    def _is_sendable(self, run: Run, now: datetime) -> bool:
+        try:
+            self._queue.judge([_message(run, now)])
+        except BadInputError as error:
+            if run.id not in self._refused:
+                log.error("Run %d cannot be sent to the queue: %s", run.id, error, extra=fields(RUN_ID=run.id))
+                self._refused.add(run.id)
+            return False
+        return True
 
     def _send(self, found: list[Run], before: datetime) -> int:
         now = self._clock.now()

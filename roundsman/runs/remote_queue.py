@@ -2,11 +2,10 @@
 
 The engine never waits for another machine than the store's. One thread asks the queue for as much as there is room for
 and leaves what came for the next look; another tells the queue what became of messages, after the commit that
-decided it. What it cannot tell while the queue is away waits here. A message whose answer never arrives comes back
-when its lease has run out, and by then its run says that it is done with.
+decided it (see `roundsman.runs.remote_answers`). A message whose answer never arrives comes back when its lease has run
+out, and by then its run says that it is done with.
 """
 
-import logging
 import queue
 import threading
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -19,16 +18,14 @@ from roundsman.clock import Clock
 from roundsman.errors import QueueError
 from roundsman.message import Draft, Message
 from roundsman.queues.base import Queue
-from roundsman.runs.run_queue import Settled, grouped
-from roundsman.runs.verdict import Ack, Bury, Nack
+from roundsman.runs.remote_answers import RETRY_AFTER_S, Contact, RemoteAnswers
+from roundsman.runs.run_queue import Settled
+from roundsman.runs.verdict import Nack
 
 FETCH_WAIT = timedelta(seconds=20)
 """The longest wait for a message in one request, which is also the longest that SQS allows."""
 
-RETRY_AFTER_S = 1.0
 STOP_PATIENCE_S = 3.0
-
-log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -47,42 +44,37 @@ class RemoteRunQueue:
     def __init__(self, remote: Queue, clock: Clock) -> None:
         self.name = remote.name
         self._remote = remote
-        self._clock = clock
         self._wake: Callable[[], None] = lambda: None
         self._rooms: queue.SimpleQueue[_Room | _Quit] = queue.SimpleQueue()
         self._asked: _Room | None = None
         self._fetched: queue.SimpleQueue[list[Message]] = queue.SimpleQueue()
         self._unsure: list[Message] = []
         self._settled: list[Settled] = []
-        self._answers: queue.SimpleQueue[list[Settled] | list[Message] | _Quit] = queue.SimpleQueue()
+        self._contact = Contact()
+        self._answers = RemoteAnswers(remote, clock, self._contact)
         self._threads: list[threading.Thread] = []
         self._stopping = threading.Event()
-        self._away: str | None = None
         self._came_empty = False
 
     def start(self, wake: Callable[[], None]) -> None:
         self._wake = wake
         self._stopping.clear()
-        self._threads = [
-            threading.Thread(target=work, name=name, daemon=True)
-            for work, name in ((self._fetch, "queue-fetch"), (self._answer, "queue-answer"))
-        ]
-        for thread in self._threads:
-            thread.start()
+        fetcher = threading.Thread(target=self._fetch, name="queue-fetch", daemon=True)
+        fetcher.start()
+        self._threads = [fetcher, self._answers.start()]
 
     def stop(self) -> None:
         """Whoever made the queue closes it."""
         if not self._threads:
             return
-        fetcher, answerer = self._threads
+        fetcher, _ = self._threads
         self._threads = []
         self._stopping.set()
         self._rooms.put(_Quit())
         self._remote.wake()
         fetcher.join(STOP_PATIENCE_S)
         self._give_back()
-        self._answers.put(_Quit())
-        answerer.join(STOP_PATIENCE_S)
+        self._answers.stop(STOP_PATIENCE_S)
 
     def ill(self) -> str | None:
         dead = [thread.name for thread in self._threads if not thread.is_alive()]
@@ -122,12 +114,15 @@ class RemoteRunQueue:
         self._settled = []
 
     def extend(self, connection: Connection, messages: Sequence[Message], now: datetime) -> None:
-        self._answers.put(list(messages))
+        self._answers.extend(list(messages))
 
     def next_due(self, connection: Connection, kinds: Collection[str]) -> datetime | None:
         return None
 
     # --- for any thread ---
+
+    def judge(self, drafts: Sequence[Draft]) -> None:
+        self._remote.judge(drafts)
 
     def enqueue(self, connection: Connection, drafts: Sequence[Draft], now: datetime) -> list[str | None]:
         return [None] * len(drafts)
@@ -148,14 +143,14 @@ class RemoteRunQueue:
         try:
             self._remote.release(owners)
         except QueueError as error:
-            self._tell(error)
+            self._contact.lost(error)
 
     def unknown(self, ids: Collection[str]) -> set[str]:
         """Those of these messages that the queue surely does not hold any more; none while it is away."""
         try:
             return self._remote.unknown(ids)
         except QueueError as error:
-            self._tell(error)
+            self._contact.lost(error)
             return set()
 
     # --- the threads ---
@@ -165,42 +160,15 @@ class RemoteRunQueue:
             messages: list[Message] = []
             try:
                 messages = self._remote.dequeue(room.wanted, room.most, FETCH_WAIT)
-                self._is_back()
+                self._contact.found()
             except QueueError as error:
-                self._tell(error)
+                self._contact.lost(error)
                 self._stopping.wait(RETRY_AFTER_S)
             if messages:
                 self._fetched.put(messages)
             self._came_empty = not messages
             self._asked = None
             self._wake()
-
-    def _answer(self) -> None:
-        while not isinstance(item := self._answers.get(), _Quit):
-            while True:
-                try:
-                    self._send(item)
-                    self._is_back()
-                    break
-                except QueueError as error:
-                    self._tell(error)
-                    if self._stopping.wait(RETRY_AFTER_S):
-                        return
-
-    def _send(self, item: list[Settled] | list[Message]) -> None:
-        settled = [each for each in item if isinstance(each, tuple)]
-        extended = [each for each in item if isinstance(each, Message)]
-        if extended:
-            self._remote.extend(extended)
-        for fate, messages in grouped(settled).items():
-            match fate:
-                case Ack():
-                    self._remote.ack(messages)
-                case Nack(not_before):
-                    delay = timedelta(0) if not_before is None else max(not_before - self._clock.now(), timedelta(0))
-                    self._remote.nack(messages, delay)
-                case Bury(reason):
-                    self._remote.bury(messages, reason)
 
     def _give_back(self) -> None:
         """What was fetched and never claimed."""
@@ -211,13 +179,3 @@ class RemoteRunQueue:
         if waiting:
             back: list[Settled] = [(message, Nack()) for message in waiting]
             self._answers.put(back)
-
-    def _tell(self, error: QueueError) -> None:
-        if self._away is None:
-            log.error("The queue does not serve: %s What is held goes on.", error)
-        self._away = str(error)
-
-    def _is_back(self) -> None:
-        if self._away is not None:
-            log.warning("The queue serves again")
-            self._away = None

@@ -67,6 +67,10 @@ class RunQueue(Protocol):
         """Begin their leases anew."""
         ...
 
+    def judge(self, drafts: Sequence[Draft]) -> None:
+        """Raises BadInputError for what the queue can never take. A queue elsewhere may be asked about long delays."""
+        ...
+
     def enqueue(self, connection: Connection, drafts: Sequence[Draft], now: datetime) -> list[str | None]:
         """Messages for runs, within their transaction; their ids, or None for those that `hand_over` sends."""
         ...
@@ -162,6 +166,9 @@ class StoreRunQueue:
 
     def extend(self, connection: Connection, messages: Sequence[Message], now: datetime) -> None:
         self._repository.extend(connection, messages, now)
+
+    def judge(self, drafts: Sequence[Draft]) -> None:
+        """It takes all."""
 
     def enqueue(self, connection: Connection, drafts: Sequence[Draft], now: datetime) -> list[str | None]:
         entered = self._repository.enqueue(connection, drafts, now)

@@ -61,6 +61,9 @@ class MoodyQueue(MemoryQueue):
         self._judge()
         return super().bury(messages, reason)
 
+    def ping(self) -> None:
+        self._judge()
+
     def unknown(self, ids: Collection[str]) -> set[str]:
         self._judge()
         return super().unknown(ids)
