@@ -9,6 +9,7 @@ from roundsman.errors import StoreError
 from roundsman.owner import Owner
 from roundsman.repositories.daemons import DaemonRecord, DaemonRepository
 from roundsman.repositories.engine import Store
+from roundsman.repositories.store_file import StoreFile
 from roundsman.runs.engine import Engine
 from roundsman.runs.reconciler import Reconciler
 from roundsman.scheduling.dispatcher import Dispatcher
@@ -26,7 +27,7 @@ Jobs = Mapping[str, tuple[JobFacts, Work]]
 
 class Heartbeat:
     """Service: this daemon's row in the store. Its heartbeat is written at every round, as the proof that the store
-    takes writes."""
+    takes writes, and that it still is the one that others see."""
 
     name = "store"
 
@@ -37,11 +38,13 @@ class Heartbeat:
         self._status = status
         self._daemons = DaemonRepository()
         self._started_at = clock.now()
+        self._file: StoreFile | None = None
 
     def start(self) -> None:
         with self._store.write() as connection:
             self._daemons.sweep(connection, self._clock.now())
             self._daemons.beat(connection, self._record())
+        self._file = StoreFile(self._store)
 
     def stop(self) -> None:
         try:
@@ -52,6 +55,8 @@ class Heartbeat:
 
     def ill(self) -> str | None:
         try:
+            if self._file is not None:
+                self._file.check()
             with self._store.write() as connection:
                 self._daemons.beat(connection, self._record())
         except StoreError as error:

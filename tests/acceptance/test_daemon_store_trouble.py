@@ -72,6 +72,19 @@ def test_while_the_store_is_locked_ticks_wait_and_the_watchdog_is_not_fed(tmp_pa
     assert states(place.rows("quick"))["late"] >= 10
 
 
+def test_a_store_that_was_replaced_under_the_daemon_is_no_sign_of_life(tmp_path: Path) -> None:
+    place = Place(tmp_path, jobs="quick", settings=OFTEN)
+    with place.start().ready() as daemon:
+        wait_for_feedings(daemon)
+        place.runs("quick", 1)
+        place.file.rename(tmp_path / "taken-away.db")
+        daemon.logged("No progress, so the watchdog is not fed: ")
+        before = feedings(daemon)
+        assert f"The store {place.file} was removed or moved away while this process had it open: " in daemon.log()
+        until(lambda: daemon.log().count("No progress") >= 3, "three rounds")
+        assert feedings(daemon) == before
+
+
 @pytest.mark.slow
 def test_a_full_disk_is_survived(tmp_path: Path) -> None:
     with small_disk(tmp_path / "disk") as disk:
