@@ -38,6 +38,7 @@ ASKING: list[Callable[[RedisQueue], object]] = [
     lambda queue: queue.depth(),
     lambda queue: queue.dead(),
     lambda queue: queue.replay(),
+    lambda queue: queue.forget(SystemClock().now(), 10),
     lambda queue: queue.unknown(["1"]),
     lambda queue: queue.ping(),
 ]
