@@ -233,7 +233,7 @@ class Lifecycle:
             self._work.cancel()
             forced = not self._wait(signals, CANCEL_GRACE)
         for name in self._work.give_up():
-            log.warning("%s is interrupted", name)
+            log.warning("Interrupted: %s", name)
         for service in reversed(self._services):
             service.stop()
         log.info("Stopped%s", " at once, as asked" if forced else "")

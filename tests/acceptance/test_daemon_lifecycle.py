@@ -102,7 +102,7 @@ def test_a_deaf_run_does_not_hold_the_process(tmp_path: Path) -> None:
         assert daemon.stop(1 + GRACE_S + 1 + SLACK_S) == 0
         assert place.row("deaf").outcome is OutcomeKind.INTERRUPTED
         assert "ignored its stop token" in (place.row("deaf").reason or "")
-        assert "deaf is interrupted" in daemon.log()
+        assert "Interrupted: deaf" in daemon.log()
 
 
 def test_a_second_signal_forces(tmp_path: Path) -> None:
