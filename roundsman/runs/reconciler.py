@@ -71,7 +71,10 @@ class Reconciler:
         black_box.remove(self._notes, dead)
         self._queue.released(dead)
         for run_id in freed:
-            log.warning("Run %d was under way when its process died; it goes on", run_id, extra=fields(RUN_ID=run_id))
+            words = (
+                "Run %d was held by a process that died, or gave no sign of life for a whole lease; it is free again"
+            )
+            log.warning(words, run_id, extra=fields(RUN_ID=run_id))
         return len(freed)
 
     def _send_missing(self) -> int:

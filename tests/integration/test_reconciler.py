@@ -153,7 +153,9 @@ def test_only_what_a_dead_process_was_at_counts_as_a_crash(benches: Benches, tmp
     assert list(notes.iterdir()) == []
 
 
-def test_a_process_elsewhere_is_believed_to_live_until_its_lease_is_over(benches: Benches) -> None:
+def test_a_process_elsewhere_is_believed_to_live_until_its_lease_is_over(
+    benches: Benches, caplog: pytest.LogCaptureFixture
+) -> None:
     bench, elsewhere = benches(workflow()), benches(workflow(), owner="elsewhere")
     number = elsewhere.submit()
     with elsewhere.store.write() as connection:
@@ -162,3 +164,4 @@ def test_a_process_elsewhere_is_believed_to_live_until_its_lease_is_over(benches
     assert bench.reconciler.run_once().freed == 0
     bench.pass_time(timedelta(seconds=1))
     assert bench.reconciler.run_once().freed == 1
+    assert f"Run {number} was held by a process that died, or gave no sign of life" in caplog.text
