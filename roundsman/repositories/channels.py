@@ -10,6 +10,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, select, update
 
+from roundsman.repositories.engine import upserting
 from roundsman.repositories.tables import channels
 
 
@@ -35,7 +36,8 @@ class ChannelRepository:
         for name, identity in sorted(identities.items()):
             row = known.get(name)
             if row is None:
-                connection.execute(channels.insert().values(channel=name, identity=identity))
+                new = upserting(connection)(channels).values(channel=name, identity=identity)
+                connection.execute(new.on_conflict_do_nothing())  # of a daemon that starts at the same moment
             elif row.identity != identity:
                 values = {"identity": identity, "off_since": None, "off_reason": None}
                 connection.execute(update(channels).where(channels.c.channel == name).values(values))

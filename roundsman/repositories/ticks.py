@@ -95,10 +95,13 @@ class TickRepository(TickHistory):
 
     def expect(self, job: str, schedule: str, now: datetime) -> Expectation:
         with self._store.write() as connection:
-            row = connection.execute(select(job_states).where(job_states.c.job == job)).one_or_none()
+            query = select(job_states).where(job_states.c.job == job)
+            row = connection.execute(query).one_or_none()
             if row is None:
-                connection.execute(job_states.insert().values(job=job, schedule=schedule, expected_since=now))
-                return Expectation(now, None, None, (), None)
+                new = upserting(connection)(job_states).values(job=job, schedule=schedule, expected_since=now)
+                if connection.execute(new.on_conflict_do_nothing().returning(job_states.c.job)).one_or_none():
+                    return Expectation(now, None, None, (), None)
+                row = connection.execute(query).one()  # of a daemon that starts at the same moment
             newest = connection.execute(
                 select(func.max(ticks.c.due_at)).where(
                     ticks.c.job == job, ticks.c.superseded == 0, ticks.c.origin == Origin.SCHEDULE.value
