@@ -106,7 +106,7 @@ def pair(
     settings = {
         "QUEUE_TYPE": "redis",
         "REDIS_URL": redis_server.url,
-        "QUEUE_NAME": f"t-{token_hex(8)}",
+        "ROUNDSMAN_QUEUE_NAME": f"t-{token_hex(8)}",
         "WORKER_CONCURRENCY": str(WORKERS),
         "JOB_QUEUE_POLLER_SCHEDULE": "every 1s",
         "TRIAL_LEASE_SECONDS": str(LEASE_S),
