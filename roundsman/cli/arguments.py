@@ -1,4 +1,4 @@
-"""The arguments and options that several commands about jobs share."""
+"""The arguments and options that several commands share."""
 
 from typing import Annotated
 
@@ -11,6 +11,16 @@ from roundsman.scheduling.registry import JobFacts
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 JobArgument = Annotated[str, typer.Argument(metavar="JOB", help="A job's name, as `jobs list` shows it.")]
 JobOrAllArgument = Annotated[str | None, typer.Argument(metavar="[JOB]", help="All jobs when left out.")]
+
+
+def plain_text(value: str | None) -> str | None:
+    """For options that are compared with what is stored: a shell can hand over bytes that are no text.
+
+    Raises BadInputError.
+    """
+    if value is not None and not value.isprintable():
+        raise BadInputError(f"{value!a} is no name: it holds characters that cannot be printed; write it anew.")
+    return value
 
 
 def job_of(session: Session, job: str) -> JobFacts:

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from roundsman.cli.arguments import JsonOption
+from roundsman.cli.arguments import JsonOption, plain_text
 from roundsman.cli.group import command_group
 from roundsman.cli.output import one_line, print_json, print_table, say, short_duration
 from roundsman.cli.run_input import GREATEST_NUMBER
@@ -22,7 +22,9 @@ from roundsman.repositories.runs import RunStatus
 app = command_group()
 
 LONGEST_REASON = 200
-WorkflowOption = Annotated[str | None, typer.Option("--workflow", "-w", help="Only of this workflow.")]
+WorkflowOption = Annotated[
+    str | None, typer.Option("--workflow", "-w", callback=plain_text, help="Only of this workflow.")
+]
 
 
 @app.command()
@@ -108,7 +110,9 @@ def replay(
         typer.Argument(metavar="[RUN...]", min=1, max=GREATEST_NUMBER, help="As `queue dead` lists them."),
     ] = None,
     everything: Annotated[bool, typer.Option("--all", help="All dead letters.")] = False,
-    workflow: Annotated[str | None, typer.Option("--workflow", "-w", help="All of this workflow.")] = None,
+    workflow: Annotated[
+        str | None, typer.Option("--workflow", "-w", callback=plain_text, help="All of this workflow.")
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Put dead letters back: their failed runs go on where they stand, with all attempts before them."""

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from roundsman.cli.arguments import JsonOption
+from roundsman.cli.arguments import JsonOption, plain_text
 from roundsman.cli.output import one_line, print_json, print_table, say, short_duration
 from roundsman.cli.run_rows import run_row, standing, took
 from roundsman.cli.session import Session
@@ -26,11 +26,13 @@ class Drawing(StrEnum):
 
 def list_runs(
     ctx: typer.Context,
-    workflow: Annotated[str | None, typer.Option("--workflow", "-w", help="Only of this workflow.")] = None,
+    workflow: Annotated[
+        str | None, typer.Option("--workflow", "-w", callback=plain_text, help="Only of this workflow.")
+    ] = None,
     statuses: Annotated[
         list[RunStatus] | None, typer.Option("--status", "-s", case_sensitive=False, help="May be given several times.")
     ] = None,
-    group: Annotated[str | None, typer.Option(help="Only of this group.")] = None,
+    group: Annotated[str | None, typer.Option(callback=plain_text, help="Only of this group.")] = None,
     limit: Annotated[int, typer.Option("--limit", "-n", min=1, max=10_000, help="How many.")] = 50,
     as_json: JsonOption = False,
 ) -> None:

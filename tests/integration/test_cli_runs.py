@@ -111,6 +111,9 @@ def test_list_is_newest_first_and_can_be_narrowed(failed: Shell) -> None:
     assert failed.out("runs", "list", "-s", "paused") == "No such runs.\n"
     with pytest.raises(BadInputError, match="did you mean 'noop'"):
         failed.run("runs", "list", "-w", "nop")
+    for option in ("--workflow", "--group"):
+        with pytest.raises(BadInputError, match=r"'x\\udcff' is no name"):
+            failed.run("runs", "list", option, "x\udcff")  # bytes of a shell that are no UTF-8
 
 
 def test_workflows_tell_their_facts_and_runs(shell: Shell) -> None:
