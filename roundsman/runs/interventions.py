@@ -23,6 +23,7 @@ from roundsman.repositories.run_decisions import RunDecisions
 from roundsman.repositories.run_record import RunEvent, RunRecord, Unit, UnitKind
 from roundsman.repositories.runs import NewRun, Run, RunRepository, RunStatus
 from roundsman.runs.desk import judge_input, judge_json, message_for
+from roundsman.runs.repetition import replayed, start_of
 from roundsman.runs.run_queue import RunQueue
 
 
@@ -167,49 +168,26 @@ class Interventions:
                     f"Run {run_id} is {run.status}; only a finished run is retried (or cancel it first)."
                 )
             units = self._record.units(connection, run_id)
-            place, state = self._place(run, units, step)
+            workflow = self._workflow(run)
+            start = start_of(run, units, workflow, step)
             if edited is not None:
                 judge_input(edited)
-                self._workflow(run).check(edited)
-            kept = [unit for unit in units if unit.sequence < place]
+                workflow.check(edited)
+            kept = [unit for unit in units if unit.sequence < start.sequence]
             number = self._runs.numbers(connection, 1)[0]
             new = NewRun(
-                id=number, workflow=run.workflow, state=state, input=run.input if edited is None else edited,
-                data=_replayed(kept), priority=run.priority, group_key=run.group_key, dedup_key=None,
-                correlation_id=run.correlation_id, keep_s=run.keep_s, sequence=place, retry_of=run_id,
-                retry_from=place,
+                id=number, workflow=run.workflow, state=start.state, input=run.input if edited is None else edited,
+                data=replayed(kept), priority=run.priority, group_key=run.group_key, dedup_key=None,
+                correlation_id=run.correlation_id, keep_s=run.keep_s, sequence=start.sequence, retry_of=run_id,
+                retry_from=start.sequence,
             )  # fmt: skip
             drafts = [message_for(run.workflow, number, run.priority, run.group_key, timedelta(0))]
             self._queue.judge(drafts)
             sent = self._queue.enqueue(connection, drafts, now)
             self._runs.insert(connection, [new], sent, now)
-            self._record.add_units(connection, [_of_run(unit, number) for unit in kept])
+            self._record.add_units(connection, [unit._replace(run_id=number) for unit in kept])
         self._hand_over(number, drafts)
-        return Retried(number, state, len(kept))
-
-    def _place(self, run: Run, units: Sequence[Unit], step: str | None) -> tuple[int, str]:
-        """The sequence and the state to begin at."""
-        machine = self._machine(run)
-        if step is None:
-            if not machine.is_final(run.state):
-                return run.sequence, run.state
-            return 0, machine.initial
-        found = [unit for unit in units if unit.kind is UnitKind.STEP and step in (unit.name, unit.state)]
-        if not found:
-            at_end = self._workflow(run).steps().get(run.state)
-            if at_end is not None and step in (at_end.__name__, run.state):
-                return run.sequence, run.state
-            names = ", ".join(dict.fromkeys(unit.name for unit in units if unit.kind is UnitKind.STEP)) or "none"
-            raise BadInputError(f"--from: run {run.id} has no recorded step {step!r}; recorded are {names}.")
-        last = found[-1]
-        if last.state not in machine.states:
-            raise BadInputError(f"--from: the workflow {run.workflow} no longer has the state {last.state!r}.")
-        # the calls of a step stand before it and belong to it
-        first = last.sequence
-        before = {unit.sequence: unit for unit in units}
-        while (call := before.get(first - 1)) is not None and call.kind is UnitKind.CALL:
-            first -= 1
-        return first, last.state
+        return Retried(number, start.state, len(kept))
 
     def replay(self, queue: Queue, run_ids: Collection[int] | None = None, kind: str | None = None) -> list[int]:
         """Put dead letters back: of these runs, of a workflow, or all; their failed runs go on where they stand.
@@ -292,19 +270,3 @@ def _target(run: Run, machine: Machine, event: str, data: Mapping[str, Any]) -> 
 
 def _expiry(run: Run, now: datetime) -> datetime | None:
     return None if run.keep_s is None else now + timedelta(seconds=run.keep_s)
-
-
-def _replayed(units: Sequence[Unit]) -> Mapping[str, Any]:
-    """The data that these units left behind."""
-    data: dict[str, Any] = {}
-    for unit in units:
-        if unit.kind is not UnitKind.CALL and isinstance(unit.result, Mapping):
-            data |= unit.result
-    return data
-
-
-def _of_run(unit: Unit, run_id: int) -> Unit:
-    return Unit(
-        run_id, unit.sequence, unit.kind, unit.name, unit.state, unit.event, unit.target, unit.result, unit.attempt,
-        unit.started_at, unit.finished_at,
-    )  # fmt: skip
