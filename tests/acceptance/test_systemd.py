@@ -1,5 +1,6 @@
 """The daemon under a real systemd: installed, started, watched, restarted, reloaded, cut off and removed."""
 
+import json
 import os
 import re
 from collections import Counter
@@ -20,6 +21,7 @@ pytestmark = [
     pytest.mark.skipif(missing() is not None, reason=missing() or ""),
 ]
 
+LEASE = timedelta(seconds=30)
 MONITOR_OFTEN = "JOB_CONVERSATION_MONITOR_SCHEDULE=every 1s"
 STRANGER = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups")
 PYTHON = "/opt/roundsman/venv/bin/python"
@@ -296,6 +298,27 @@ def test_after_a_power_loss_it_comes_back_by_itself_and_tells_nothing_twice(box:
     box.becomes(ActiveState="active", SubState="running")
     new_rounds(box)
     assert_told_once(box, told)
+
+
+def test_after_a_power_loss_a_run_goes_on_behind_its_last_committed_step(box: RoundsmanBox) -> None:
+    box.set("JOB_QUEUE_POLLER_SCHEDULE=every 1s")
+    box.systemctl("start", UNIT)
+    order = '{"seconds": 1, "note": "two words"}'
+    number = json.loads(
+        box.run("roundsman", "runs", "submit", "three_steps", "--input", "-", "--json", stdin=order).stdout
+    )["id"]
+    box.eventually(lambda: box.json("runs", "status", str(number))["steps"], "the first step is committed", SOON)
+    committed = box.json("runs", "status", str(number))["steps"]
+    box.cut_power()
+    box.boot()
+    # The boot is the host's, so the dead process may look like one of another machine: then its lease must run out.
+    box.eventually(
+        lambda: box.json("runs", "status", str(number))["status"] == "completed", "the run is done", LEASE + SOON
+    )
+    run = box.json("runs", "status", str(number))
+    assert run["steps"][: len(committed)] == committed
+    assert [step["name"] for step in run["steps"]] == ["fetch", "work", "wrap_up"]
+    assert run["data"]["words"] == 2
 
 
 def test_a_reboot_stops_it_in_order(box: RoundsmanBox) -> None:
