@@ -32,6 +32,8 @@ AT_ONCE = {"sqs": 4}
 """SQS delays by whole seconds: lives there wait more than they work."""
 ALL = [pytest.param(name, marks=[getattr(pytest.mark, mark) for mark in marks]) for name, marks in NAMES.items()]
 CHEAP = ALL[:3]
+DEAR = ("postgres-redis", "sqlite-sqs")
+"""Where a life takes longest."""
 STORES = ALL[:2]
 
 NOW = timedelta(0)
@@ -89,6 +91,7 @@ class Grounds:
     """Makes grounds of one sort, each of its own."""
 
     def __init__(self, sort: str, request: pytest.FixtureRequest, folder: Path, stack: ExitStack) -> None:
+        self.sort = sort
         self._store, _, self._queue = sort.partition("-")
         self._request, self._folder, self._stack = request, folder, stack
         self._count = 0
