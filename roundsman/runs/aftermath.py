@@ -48,13 +48,14 @@ class Aftermath:
     def _go_on(self, held: Held, decision: Decision, following: Round) -> None:
         if decision.trouble is not None:
             _tell(held, decision)
+        if decision.unit is not None:
+            self.counts["steps"] += 1
         advance = decision.advance
         if advance is None:
             assert decision.leave is not None
             self.counts[decision.leave.status.value] += 1
             self._crew.let_go(held)
             return
-        self.counts["steps"] += 1
         if held.given_up:
             held = self._crew.reseat(held)
         held.state, held.data, held.sequence = advance.state, advance.data, advance.sequence
