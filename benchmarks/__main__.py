@@ -2,13 +2,13 @@
 
 import json
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from benchmarks import hundred_jobs, idle, import_export, run_figures
 from benchmarks.figures import Figure
 
-BENCHMARKS: Mapping[str, Callable[[], Sequence[Figure]]] = {
+BENCHMARKS: Mapping[str, Callable[[], Iterable[Figure]]] = {
     "idle": idle.measure,
     "hundred_jobs": hundred_jobs.measure,
     "import_export": import_export.measure,
@@ -29,9 +29,10 @@ def main(chosen: Sequence[str]) -> int:
             results[figure.name] = figure.as_json()
             low, high = min(figure.samples), max(figure.samples)
             print(
-                f"{figure.name:45} {figure.value:10.3f} {figure.unit:6} ({low:.3f} to {high:.3f})  {figure.durability}"
+                f"{figure.name:45} {figure.value:10.3f} {figure.unit:6} ({low:.3f} to {high:.3f})  {figure.durability}",
+                flush=True,
             )
-    RESULTS.write_text(json.dumps(results, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+            RESULTS.write_text(json.dumps(results, indent=2, sort_keys=True) + "\n", encoding="utf-8")
     return 0
 
 

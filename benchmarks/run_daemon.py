@@ -87,12 +87,12 @@ WORKFLOWS: tuple[type[Workflow], ...] = (OneStep, ThreeSteps, Lasting)
 
 def write_line(what: str, number: int) -> None:
     """Append to the log of steps; one write, so lines of several threads and processes never mix."""
-    os.write(_log(), f"{what} {number} {time.monotonic_ns()}\n".encode())
+    os.write(_log(os.environ[STEPS_LOG]), f"{what} {number} {time.monotonic_ns()}\n".encode())
 
 
 @cache
-def _log() -> int:
-    return os.open(os.environ[STEPS_LOG], os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+def _log(path: str) -> int:
+    return os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
 
 
 @contextmanager
