@@ -59,7 +59,7 @@ class Watch:
                 raise WaitTimeoutError(
                     f"{numbers(going).capitalize()} {verb} not ended within {timeout.total_seconds():g} s."
                 )
-            if self._tells and looks % LOOKS_PER_DAEMON == 0:
+            if self._tells and (self._nobody is not None or looks % LOOKS_PER_DAEMON == 0):
                 self._tell_of_daemons(going)
             looks += 1
             self._pause()
