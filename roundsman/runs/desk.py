@@ -8,7 +8,7 @@ import json
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from roundsman.clock import Clock
@@ -17,7 +17,7 @@ from roundsman.fsm.registry import WorkflowRegistry
 from roundsman.fsm.workflow import Workflow
 from roundsman.message import Draft, Priority
 from roundsman.repositories.engine import Store
-from roundsman.repositories.runs import NewRun, RunRepository
+from roundsman.repositories.runs import NewRun, Run, RunRepository
 from roundsman.runs.run_queue import RunQueue
 
 LARGEST_INPUT = 1024 * 1024
@@ -136,13 +136,21 @@ class RunDesk:
         if not drafts:
             return None
         try:
-            ids = self._queue.hand_over(drafts)
+            hand_over(self._store, self._queue, run_ids, drafts)
         except (QueueError, BadInputError) as error:  # the latter in words of the service's own; the runs are stored
             return str(error)
-        if ids:
-            with self._store.write() as connection:
-                self._runs.sent(connection, dict(zip(run_ids, ids, strict=True)))
         return None
+
+
+def hand_over(store: Store, queue: RunQueue, run_ids: Sequence[int], drafts: Sequence[Draft]) -> None:
+    """After the commit of these runs: bring their messages to a queue elsewhere, and remember them.
+
+    Raises QueueError, BadInputError and StoreError; the reconciler then sends what is missing.
+    """
+    ids = queue.hand_over(drafts)
+    if ids:
+        with store.write() as connection:
+            RunRepository().sent(connection, dict(zip(run_ids, ids, strict=True)))
 
 
 def judge_input(data: object) -> None:
@@ -178,3 +186,9 @@ def _judge_label(name: str, label: str | None) -> None:
 def message_for(workflow: str, run_id: int, priority: int, group: str | None, delay: timedelta) -> Draft:
     """The message that brings a run to whoever drives it."""
     return Draft(workflow, {"run": run_id}, priority, delay, group)
+
+
+def message_of(run: Run, now: datetime) -> Draft:
+    """The same for a run that is stored, due when it is."""
+    delay = max(run.not_before - now, timedelta(0)) if run.not_before is not None else timedelta(0)
+    return message_for(run.workflow, run.id, run.priority, run.group_key, delay)

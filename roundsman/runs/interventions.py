@@ -5,6 +5,7 @@ the decision lets it.
 """
 
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -22,7 +23,7 @@ from roundsman.repositories.engine import Store
 from roundsman.repositories.run_decisions import RunDecisions
 from roundsman.repositories.run_record import RunEvent, RunRecord, Unit, UnitKind
 from roundsman.repositories.runs import NewRun, Run, RunRepository, RunStatus
-from roundsman.runs.desk import judge_input, judge_json, message_for
+from roundsman.runs.desk import hand_over, judge_input, judge_json, message_for, message_of
 from roundsman.runs.repetition import replayed, start_of
 from roundsman.runs.run_queue import RunQueue
 
@@ -97,14 +98,14 @@ class Interventions:
         now = self._clock.now()
         paused = self.find(run_id)
         if paused.status is RunStatus.PAUSED:
-            self._queue.judge([self._message(paused, now)])  # here, as it may have to ask another machine
+            self._queue.judge([message_of(paused, now)])  # here, as it may have to ask another machine
         with self._store.write() as connection:
             run = self._found(connection, run_id)
             if run.status is RunStatus.RUNNING and self._decisions.keep_running(connection, run_id):
                 return
             if run.status is not RunStatus.PAUSED:
                 raise RunBusyError(f"Run {run_id} is {run.status}, not paused; there is nothing to resume.")
-            drafts = [] if run.awaits is not None and run.not_before is None else [self._message(run, now)]
+            drafts = [] if run.awaits is not None and run.not_before is None else [message_of(run, now)]
             sent = self._queue.enqueue(connection, drafts, now)
             if not self._decisions.resume(connection, run, sent[0] if sent else None):
                 raise RunBusyError(f"Run {run_id} has just changed; look at it again.")
@@ -228,10 +229,6 @@ class Interventions:
     def _machine(self, run: Run) -> Machine:
         return self._registry.find(run.workflow).machine
 
-    def _message(self, run: Run, now: datetime) -> Draft:
-        delay = max(run.not_before - now, timedelta(0)) if run.not_before is not None else timedelta(0)
-        return message_for(run.workflow, run.id, run.priority, run.group_key, delay)
-
     def _tell(self, connection: Connection, run: Run, status: RunStatus, state: str, now: datetime) -> None:
         payload = {
             "run": run.id, "workflow": run.workflow, "correlation_id": run.correlation_id, "status": status.value,
@@ -242,13 +239,9 @@ class Interventions:
             self._record.add_events(connection, self._sinks, [event], now)
 
     def _hand_over(self, run_id: int, drafts: Sequence[Draft]) -> None:
-        try:
-            ids = self._queue.hand_over(drafts)
-        except (QueueError, BadInputError):
-            return  # the reconciler sends it as soon as the queue answers
-        if ids:
-            with self._store.write() as connection:
-                self._runs.sent(connection, {run_id: ids[0]})
+        # What fails is sent by the reconciler as soon as the queue answers
+        with suppress(QueueError, BadInputError):
+            hand_over(self._store, self._queue, [run_id] * len(drafts), drafts)
 
 
 def _waiting_for(run: Run) -> str:

@@ -14,13 +14,12 @@ from pathlib import Path
 from roundsman.clock import Clock
 from roundsman.errors import BadInputError, QueueError
 from roundsman.logs import fields
-from roundsman.message import Draft
 from roundsman.owner import dead_owners
 from roundsman.repositories.engine import Store
 from roundsman.repositories.run_claims import RunClaims
 from roundsman.repositories.runs import Run, RunRepository
 from roundsman.runs import black_box
-from roundsman.runs.desk import message_for
+from roundsman.runs.desk import hand_over, message_of
 from roundsman.runs.run_queue import RunQueue
 
 AT_ONCE = 2_000
@@ -99,14 +98,14 @@ class Reconciler:
         """Those that this queue can take, which may be another one than they were submitted for."""
         now = self._clock.now()
         try:
-            self._queue.judge([_message(run, now) for run in missing])
+            self._queue.judge([message_of(run, now) for run in missing])
             return missing
         except BadInputError:
             return [run for run in missing if self._is_sendable(run, now)]
 
     def _is_sendable(self, run: Run, now: datetime) -> bool:
         try:
-            self._queue.judge([_message(run, now)])
+            self._queue.judge([message_of(run, now)])
         except BadInputError as error:
             if run.id not in self._refused:
                 log.error("Run %d cannot be sent to the queue: %s", run.id, error, extra=fields(RUN_ID=run.id))
@@ -121,16 +120,8 @@ class Reconciler:
             before_us = {run.id: run for run in found}
             again = self._runs.in_queue(connection, before, among=list(before_us), limit=len(found))
             missing = [run for run in again if run.message_id == before_us[run.id].message_id]
-            drafts = [_message(run, now) for run in missing]
+            drafts = [message_of(run, now) for run in missing]
             ids = self._queue.enqueue(connection, drafts, now)
             self._runs.sent(connection, {run.id: id_ for run, id_ in zip(missing, ids, strict=True) if id_ is not None})
-        sent = self._queue.hand_over(drafts)
-        if sent:
-            with self._store.write() as connection:
-                self._runs.sent(connection, dict(zip((run.id for run in missing), sent, strict=True)))
+        hand_over(self._store, self._queue, [run.id for run in missing], drafts)
         return len(missing)
-
-
-def _message(run: Run, now: datetime) -> Draft:
-    delay = max(run.not_before - now, timedelta(0)) if run.not_before is not None else timedelta(0)
-    return message_for(run.workflow, run.id, run.priority, run.group_key, delay)
