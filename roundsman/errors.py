@@ -44,3 +44,13 @@ class StoreSchemaError(StoreError):
 
 class QueueError(RoundsmanError):
     """The queue cannot serve: unreachable, out of memory, not allowed."""
+
+
+def place_of(error: BaseException) -> str:
+    """Where it was raised, such as `at slack.py:88`: for one line in a log, where a traceback would be too much."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    if trace is None:
+        return ""
+    return f"at {trace.tb_frame.f_code.co_filename.rpartition('/')[2]}:{trace.tb_lineno}"

@@ -19,6 +19,7 @@ from roundsman.alerts.attempt import Attempts
 from roundsman.alerts.channels.base import Channel, DeliveryError, Fault, Receipt
 from roundsman.alerts.templates import Language, render
 from roundsman.clock import Clock
+from roundsman.errors import place_of
 from roundsman.logs import fields
 from roundsman.owner import dead_owners
 from roundsman.repositories.alerts import Alert, AlertRepository
@@ -142,7 +143,7 @@ class Courier:
             error = fault
         except Exception as fault:  # noqa: BLE001 - whatever a channel raises must not stop the others
             # Only the type and the place: the text of a foreign exception may hold a token
-            error = DeliveryError(Fault.TEMPORARY, f"unexpected {type(fault).__name__} {_place(fault)}")
+            error = DeliveryError(Fault.TEMPORARY, f"unexpected {type(fault).__name__} {place_of(fault)}")
         if error.fault is not Fault.TEMPORARY:
             return _Outcome(claim, alert, error=error)
         now = self._clock.now()
@@ -192,13 +193,3 @@ class Courier:
                 "%s did not take the message about %s (attempt %d): %s; next try in %.0f s",
                 claim.channel, name, claim.attempts, reason, wait.total_seconds(), extra=extra,
             )  # fmt: skip
-
-
-def _place(error: BaseException) -> str:
-    """Where it was raised, such as `at slack.py:88`."""
-    trace = error.__traceback__
-    while trace is not None and trace.tb_next is not None:
-        trace = trace.tb_next
-    if trace is None:
-        return ""
-    return f"at {trace.tb_frame.f_code.co_filename.rpartition('/')[2]}:{trace.tb_lineno}"

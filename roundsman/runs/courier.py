@@ -17,6 +17,7 @@ from enum import Enum, auto
 from sqlalchemy import Connection
 
 from roundsman.clock import Clock
+from roundsman.errors import place_of
 from roundsman.logs import fields
 from roundsman.repositories.engine import Store
 from roundsman.repositories.run_outbox import AT_ONCE, OutgoingEvent, RunOutbox
@@ -160,7 +161,7 @@ class Courier:
             return error
         except Exception as error:  # noqa: BLE001 - whatever a sink raises must not stop the others
             # Only the type and the place: the text of a foreign exception may hold a secret
-            return SinkError(SinkFault.TEMPORARY, f"unexpected {type(error).__name__} {_place(error)}")
+            return SinkError(SinkFault.TEMPORARY, f"unexpected {type(error).__name__} {place_of(error)}")
         return None
 
     def _rest(self, done: _Set, error: SinkError) -> None:
@@ -222,13 +223,3 @@ class Courier:
 
 def _days(span: timedelta) -> str:
     return f"{span.days} days"
-
-
-def _place(error: BaseException) -> str:
-    """Where it was raised, such as `at webhook.py:88`."""
-    trace = error.__traceback__
-    while trace is not None and trace.tb_next is not None:
-        trace = trace.tb_next
-    if trace is None:
-        return ""
-    return f"at {trace.tb_frame.f_code.co_filename.rpartition('/')[2]}:{trace.tb_lineno}"
