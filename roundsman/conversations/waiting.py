@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from roundsman.conversations.sender import ChatMessage, Sender
-from roundsman.repositories.conversations import AnsweringClock, WaitingState
+from roundsman.repositories.watch_list import AnsweringClock, WaitingState
 
 FUTURE_TOLERANCE = timedelta(minutes=10)
 """How far the clock of a platform may run ahead of ours. What lies further ahead waits until its time has come."""
@@ -23,9 +23,13 @@ def waiting_state(messages: Iterable[ChatMessage], at: datetime) -> WaitingState
     heard = [each for each in messages if counts(each)]
     horizon = at + FUTURE_TOLERANCE
     known = [each for each in heard if each.sent_at <= horizon]
+    answered = _last_answer(known, AnsweringClock.CUSTOMER)
+    human_answered = _last_answer(known, AnsweringClock.HUMAN)
     return WaitingState(
-        waiting_since=_first_unanswered(known, AnsweringClock.CUSTOMER),
-        human_waiting_since=_first_unanswered(known, AnsweringClock.HUMAN),
+        waiting_since=_first_since(known, answered),
+        human_waiting_since=_first_since(known, human_answered),
+        answered_at=answered,
+        human_answered_at=human_answered,
         recheck_at=min((each.sent_at - FUTURE_TOLERANCE for each in heard if each.sent_at > horizon), default=None),
     )
 
@@ -51,8 +55,12 @@ def counts(message: ChatMessage) -> bool:
     return message.sender is not Sender.SYSTEM and not message.is_removed and not message.is_hidden
 
 
-def _first_unanswered(messages: list[ChatMessage], clock: AnsweringClock) -> datetime | None:
-    answered = max((each.sent_at for each in messages if answers_on(each, clock)), default=None)
+def _last_answer(messages: list[ChatMessage], clock: AnsweringClock) -> datetime | None:
+    return max((each.sent_at for each in messages if answers_on(each, clock)), default=None)
+
+
+def _first_since(messages: list[ChatMessage], answered: datetime | None) -> datetime | None:
+    """The first customer message after that answer."""
     return min(
         (
             each.sent_at

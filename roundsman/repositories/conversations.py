@@ -1,31 +1,22 @@
 """Pages, conversations and messages, as far as the question "who waits for an answer?" needs them.
 
-No message text is stored: nothing here reads it later, and what is not kept cannot leak. The derived columns
-(`WaitingState`) are written in the transaction that changes the messages, so that the monitor reads a range of an
-index, whose cost follows what is due and not what exists.
+No message text is stored: nothing here reads it later, and what is not kept cannot leak. What follows from the
+messages (the watch list) is written in the transaction that changes them.
 
 Writers lock the conversations (PostgreSQL; SQLite has one writer at a time) before they read the threads. Otherwise
 a round of the monitor, having read a thread just before an import committed, would write "nobody waits" over the
 import's newer state, and the customer would be forgotten.
 """
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Row, Select, bindparam, select, update
+from sqlalchemy import Connection, Row, Select, bindparam, select
 
-from roundsman.repositories.tables import conversations, messages, pages
+from roundsman.repositories.conversation_tables import conversations, messages, pages
 from roundsman.repositories.versions import CHUNK, Changes, chunks, insert_missing, put_newer
-
-
-class AnsweringClock(StrEnum):
-    """Whose answers stop a customer's wait: any of the page's, or a person's only."""
-
-    CUSTOMER = "customer"
-    HUMAN = "human"
 
 
 # Pages, conversations and messages are tuples: a record is its row, and an import handles hundreds of thousands.
@@ -41,6 +32,21 @@ class Page(NamedTuple):
     source_updated_at: datetime | None = None
 
 
+class Person(NamedTuple):
+    """Somebody on the page's side, as the source names them."""
+
+    id: str
+    name: str | None = None
+
+
+class Handover(NamedTuple):
+    """A change of whose conversation it is."""
+
+    at: datetime
+    added: tuple[Person, ...] = ()
+    removed: tuple[Person, ...] = ()
+
+
 class Conversation(NamedTuple):
     """One customer's conversation with a page."""
 
@@ -49,7 +55,12 @@ class Conversation(NamedTuple):
     type: str
     """INBOX, COMMENT, ... in upper case."""
     customer_name: str | None = None
+    customer_id: str | None = None
     tags: tuple[str, ...] = ()
+    assignees: tuple[Person, ...] = ()
+    """Whose it is now."""
+    handovers: tuple[Handover, ...] = ()
+    """How that came to be, oldest first; sources keep the latest hundred only."""
     source_updated_at: datetime | None = None
 
 
@@ -70,29 +81,12 @@ class MessageRecord(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class WaitingState:
-    """Since when a customer waits, on both clocks; None where nobody waits."""
-
-    waiting_since: datetime | None = None
-    """Until anybody on the page's side answers, bots included."""
-    human_waiting_since: datetime | None = None
-    """Until a person answers."""
-    recheck_at: datetime | None = None
-    """From this moment a message counts that is still set aside as one from the future."""
-
-    def since(self, clock: AnsweringClock) -> datetime | None:
-        """The start of the wait on one of the clocks."""
-        return self.human_waiting_since if clock is AnsweringClock.HUMAN else self.waiting_since
-
-
-@dataclass(frozen=True, slots=True)
 class WatchedConversation:
-    """A conversation with its page and the state that was derived from its messages when they last changed."""
+    """A conversation with its page."""
 
     conversation: Conversation
     page: Page
     """Named by its id and taken as synced when no page document is known."""
-    waiting: WaitingState
 
 
 class ConversationRepository:
@@ -134,6 +128,11 @@ class ConversationRepository:
             found.update(map(tuple, connection.execute(query.where(conversations.c.conversation_id.in_(chunk)))))
         return found
 
+    def pages(self, connection: Connection) -> dict[str, Page]:
+        """Every page with a document, by id."""
+        query = select(*(pages.c[name] for name in Page._fields))
+        return {row[0]: Page._make(row) for row in connection.execute(query)}
+
     def page_ids(self, connection: Connection) -> set[str]:
         """The pages with a document."""
         return set(connection.execute(select(pages.c.page_id)).scalars())
@@ -170,32 +169,7 @@ class ConversationRepository:
                 found[row[1]].append(MessageRecord._make(row))
         return found
 
-    def candidates(
-        self, connection: Connection, clock: AnsweringClock, waiting_before: datetime, now: datetime
-    ) -> list[str]:
-        """Whose wait began before the given moment, or has to be derived anew: two index ranges."""
-        since = conversations.c.human_waiting_since if clock is AnsweringClock.HUMAN else conversations.c.waiting_since
-        # Two statements: SQLite would answer an OR of the two by reading the whole table.
-        late = select(conversations.c.conversation_id).where(since < waiting_before).order_by(since)
-        again = select(conversations.c.conversation_id).where(conversations.c.recheck_at <= now)
-        return list(dict.fromkeys([*connection.execute(late).scalars(), *connection.execute(again).scalars()]))
 
-    def set_waiting(self, connection: Connection, states: Mapping[str, WaitingState]) -> None:
-        """Write the derived columns."""
-        if not states:
-            return
-        connection.execute(
-            update(conversations)
-            .where(conversations.c.conversation_id == bindparam("the_id"))
-            .values({column: bindparam(f"new_{column}") for column in _DERIVED}),
-            [
-                {"the_id": each, **{f"new_{column}": getattr(states[each], column) for column in _DERIVED}}
-                for each in sorted(states)
-            ],
-        )
-
-
-_DERIVED = ("waiting_since", "human_waiting_since", "recheck_at")
 _THREADS = (
     select(*(messages.c[name] for name in MessageRecord._fields))
     .where(messages.c.conversation_id.in_(bindparam("ids", expanding=True)))
@@ -220,8 +194,19 @@ def _watched(row: Row[Any]) -> WatchedConversation:
         page = Page(row.page_id, row.page_name, row.page_username, row.is_synced, row.page_updated_at)
     return WatchedConversation(
         Conversation(
-            row.conversation_id, row.page_id, row.type, row.customer_name, tuple(row.tags), row.source_updated_at
+            row.conversation_id,
+            row.page_id,
+            row.type,
+            row.customer_name,
+            row.customer_id,
+            tuple(row.tags),
+            _people(row.assignees),
+            tuple(Handover(datetime.fromisoformat(at), _people(a), _people(r)) for at, a, r in row.handovers),
+            row.source_updated_at,
         ),
         page,
-        WaitingState(row.waiting_since, row.human_waiting_since, row.recheck_at),
     )
+
+
+def _people(listed: Sequence[Sequence[Any]]) -> tuple[Person, ...]:
+    return tuple(Person(*each) for each in listed)

@@ -1,6 +1,7 @@
 """Every table of the store; the migrations under `migrations/versions` lead to exactly this.
 
-Those of queues and runs lie in files of their own and are imported here, so that `metadata` knows them all.
+Those of conversations, queues and runs lie in files of their own and are imported here, so that `metadata` knows
+them all.
 
 Rows that are claimed carry the `owner` (see `roundsman.owner`), and each change of a status is a guarded
 update: one row changed means it is mine.
@@ -8,12 +9,12 @@ update: one row changed means it is mine.
 
 from sqlalchemy import BigInteger, Boolean, Column, ForeignKey, Index, Integer, Table, Text, UniqueConstraint, text
 
-from roundsman.repositories import queue_tables, run_tables
+from roundsman.repositories import conversation_tables, queue_tables, run_tables
 from roundsman.repositories.columns import BigId, Json, UtcTime, metadata, numbered, partial
 
 __all__ = [
-    "alerts", "channels", "conversations", "daemons", "job_states", "messages", "metadata", "notifications", "pages",
-    "queue_tables", "run_tables", "set_aside", "ticks",
+    "alerts", "channels", "conversation_tables", "daemons", "job_states", "metadata", "notifications", "queue_tables",
+    "run_tables", "ticks",
 ]  # fmt: skip
 
 # --- scheduling ---
@@ -131,77 +132,4 @@ channels = Table(
     Column("identity", Text, nullable=False),  # digest of its settings: other settings switch it on again
     Column("off_since", UtcTime),
     Column("off_reason", Text),
-)
-
-# --- conversations ---
-
-pages = Table(
-    "pages",
-    metadata,
-    Column("page_id", Text, primary_key=True),
-    Column("name", Text),
-    Column("username", Text),
-    Column("is_synced", Boolean, nullable=False),
-    Column("source_updated_at", UtcTime),  # an older copy of a document never replaces a newer one, here and below
-)
-
-conversations = Table(
-    "conversations",
-    metadata,
-    Column("conversation_id", Text, primary_key=True),
-    Column("page_id", Text, nullable=False),
-    Column("type", Text, nullable=False),  # INBOX, COMMENT, ... as the source spells it, upper case
-    Column("customer_name", Text),
-    Column("tags", Json, nullable=False),  # list of texts
-    Column("source_updated_at", UtcTime),
-    # Derived from the messages at each import, so that the monitor reads an index range and not the messages:
-    Column("waiting_since", UtcTime),
-    Column("human_waiting_since", UtcTime),
-    Column("recheck_at", UtcTime),  # a message set aside as "from the future" counts from this moment
-    partial(
-        "ix_conversations_waiting_since",
-        "waiting_since",
-        where="waiting_since IS NOT NULL",
-    ),
-    partial(
-        "ix_conversations_human_waiting_since",
-        "human_waiting_since",
-        where="human_waiting_since IS NOT NULL",
-    ),
-    partial(
-        "ix_conversations_recheck_at",
-        "recheck_at",
-        where="recheck_at IS NOT NULL",
-    ),
-)
-
-messages = Table(
-    "messages",
-    metadata,
-    Column("message_id", Text, primary_key=True),
-    Column("conversation_id", Text, nullable=False),
-    Column("sent_at", UtcTime, nullable=False),
-    # What the message tells of its sender. Who that is follows on reading (conversations/sender.py), since the rule
-    # needs the conversation's page, which may be imported later than the message or be corrected.
-    Column("sender_id", Text),
-    Column("sender_name", Text),
-    Column("is_system", Boolean, nullable=False),
-    Column("is_staff", Boolean, nullable=False),  # written through the page's inbox: has uid, admin_id or admin_name
-    Column("is_automated", Boolean, nullable=False),
-    Column("is_removed", Boolean, nullable=False),
-    Column("is_hidden", Boolean, nullable=False),
-    Column("source_updated_at", UtcTime),
-    Index("ix_messages_conversation_id_sent_at", "conversation_id", "sent_at"),
-)
-
-set_aside = Table(
-    "set_aside",
-    metadata,
-    numbered(),
-    Column("collection", Text, nullable=False),
-    Column("document_id", Text, nullable=False),  # its id, or its place in the file when it has none
-    Column("field", Text, nullable=False),
-    Column("sentence", Text, nullable=False),
-    Column("seen_at", UtcTime, nullable=False),
-    UniqueConstraint("collection", "document_id"),
 )

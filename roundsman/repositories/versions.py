@@ -12,6 +12,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Table, bindparam, or_, select
 
+from roundsman.clock import iso
 from roundsman.repositories.engine import upserting
 
 CHUNK = 500
@@ -96,7 +97,13 @@ def _is_older(offered: datetime | None, stored: datetime | None) -> bool:
 
 
 def _plain(row: tuple[Any, ...]) -> tuple[Any, ...]:
-    """A record's values as the store gives them back: JSON knows lists only."""
+    """A record's values as the store gives them back: JSON knows lists only, and times as text."""
     if tuple not in map(type, row):
         return row
-    return tuple(list(value) if type(value) is tuple else value for value in row)
+    return tuple(_listed(value) if type(value) is tuple else value for value in row)
+
+
+def _listed(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return [_listed(each) for each in value]
+    return iso(value) if isinstance(value, datetime) else value

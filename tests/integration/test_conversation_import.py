@@ -38,7 +38,7 @@ from roundsman.errors import BadInputError
 from roundsman.repositories.conversations import AnsweringClock, ConversationRepository
 from roundsman.repositories.engine import Store
 from roundsman.repositories.set_aside import SetAsideRepository
-from roundsman.repositories.tables import conversations, messages, pages, set_aside
+from roundsman.repositories.conversation_tables import conversations, messages, pages, set_aside
 
 
 @pytest.fixture

@@ -18,7 +18,8 @@ from roundsman.conversations.policy import AnsweringClock, WaitingPolicy
 from roundsman.repositories.alerts import AlertStatus
 from roundsman.repositories.conversations import ConversationRepository
 from roundsman.repositories.engine import Store
-from roundsman.repositories.tables import alerts, conversations, notifications
+from roundsman.repositories.conversation_tables import conversations
+from roundsman.repositories.tables import alerts, notifications
 from roundsman.scheduling.job import JobContext, OutcomeKind, StoppedError, StopReason, StopToken
 
 LOG = logging.LoggerAdapter(logging.getLogger("test"), {})

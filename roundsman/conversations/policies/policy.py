@@ -1,0 +1,49 @@
+"""Interim: the shape that the reader of the policies file fills."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from roundsman.conversations.policy import COMMENT_TYPES, excluding_tag
+from roundsman.repositories.conversations import Page
+from roundsman.repositories.watch_list import AnsweringClock
+
+
+class Plan(NamedTuple):
+    since: datetime
+    warn_at: datetime | None
+    levels: tuple[tuple[int, datetime], ...]
+
+
+@dataclass(frozen=True)
+class Policy:
+    name: str = "default"
+    clock: AnsweringClock = AnsweringClock.HUMAN
+    first_response: timedelta = timedelta(minutes=15)
+    next_response: timedelta = timedelta(minutes=15)
+    warn_before: timedelta | None = None
+    stale_after: timedelta = timedelta(minutes=10)
+    comments: bool = False
+    team: str | None = None
+
+    def plan(self, since: datetime, *, first: bool) -> Plan:
+        target = since + (self.first_response if first else self.next_response)
+        return Plan(since, target - self.warn_before if self.warn_before else None, ((1, target),))
+
+    def exclusion(self, page: Page, type: str, tags: Sequence[str]) -> str | None:
+        if not page.is_synced:
+            return f"The page {page.name or page.page_id} is not synced."
+        if type in COMMENT_TYPES and not self.comments:
+            return f"Comments are not watched, and this is a {type}."
+        tag = excluding_tag(tags)
+        return None if tag is None else f"The tag {tag!r} excludes it."
+
+
+@dataclass(frozen=True)
+class PolicyBook:
+    default: Policy = field(default_factory=Policy)
+    version: str = "interim"
+
+    def policy_for(self, page_id: str, type: str, tags: Sequence[str]) -> Policy:
+        return self.default
