@@ -163,4 +163,5 @@ def _described(connection: Connection) -> list[Any]:
 
 def _lines(sql: str | None) -> list[str]:
     # SQLite writes a column that was added later on one line with the one before it
-    return [part.strip().rstrip(",") for part in re.split(r",\s|\n", (sql or "").replace("\t", ""))]
+    parts = re.split(r",\s|\n", (sql or "").replace("\t", ""))
+    return [part.strip().rstrip(",") for part in parts if part.strip()]
