@@ -1,5 +1,6 @@
 """The schema over both databases: made, recognised, compared with the migrations, refused when it is not ours."""
 
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -161,4 +162,6 @@ def _described(connection: Connection) -> list[Any]:
 
 
 def _lines(sql: str | None) -> list[str]:
-    return [line.strip().rstrip(",") for line in (sql or "").replace("\t", "").splitlines()]
+    # SQLite quotes the name of a table that was rebuilt, and adds a column at the end of the last line
+    text_of_all = (sql or "").replace("\t", "").replace('"', "")
+    return [part.strip() for part in re.split(r",?\n|, ", text_of_all)]
