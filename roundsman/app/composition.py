@@ -11,9 +11,11 @@ from roundsman.alerts.sender import Sender
 from roundsman.alerts.templates import Language
 from roundsman.app.channels import channels_of
 from roundsman.app.parts import Parts, asks_for
+from roundsman.app.policies import policy_book
 from roundsman.app.runs import RunParts
 from roundsman.app.settings import registry_of, waiting_policy
 from roundsman.clock import Clock
+from roundsman.conversations.policies.book import PolicyBook
 from roundsman.conversations.policy import WaitingPolicy
 from roundsman.fsm.workflow import Workflow
 from roundsman.owner import Owner
@@ -76,6 +78,11 @@ class App:
         return AlertBook(self.store, self.clock, names, lambda: self.sender.wake())
 
     @cached_property
+    def policies(self) -> PolicyBook:
+        """Raises ConfigurationError."""
+        return policy_book(self.settings)
+
+    @cached_property
     def runs(self) -> RunParts:
         """Raises ConfigurationError."""
         workflow_parts = Parts({Store: lambda: self.store, Clock: lambda: self.clock, AlertBook: lambda: self.book})
@@ -106,6 +113,7 @@ class App:
                 AlertBook: lambda: self.book,
                 TickRepository: lambda: self.ticks,
                 WaitingPolicy: lambda: waiting_policy(self.settings),
+                PolicyBook: lambda: self.policies,
                 Engine: lambda: self.runs.engine,
                 Reconciler: lambda: self.runs.reconciler,
                 RunDesk: lambda: self.runs.desk,
@@ -113,15 +121,16 @@ class App:
             }
         )
 
-    def reconfigure(self, settings: Settings) -> None:
-        """Take other settings for all that can change while it runs.
+    def reconfigure(self, settings: Settings, policies: PolicyBook | None = None) -> None:
+        """Take other settings for all that can change while it runs; and these policies, or those they ask for.
 
         Raises ConfigurationError and StoreError, changing nothing.
         """
         registry = registry_of(settings, self.jobs)
+        policies = policies or policy_book(settings)
         channels = channels_of(settings, self.clock)
         self.sender.replace(channels, language=Language(settings.alerts.language), zone=settings.time_zone)
-        self.settings, self.registry, self.channels = settings, registry, channels
+        self.settings, self.registry, self.channels, self.policies = settings, registry, channels, policies
         self.book.replace([channel.name for channel in channels])
 
     def close(self) -> None:
