@@ -9,7 +9,8 @@ from roundsman.alerts.condition import Condition, Escalation
 from roundsman.clock import iso
 from roundsman.conversations.incident import WARNING, Step
 from roundsman.conversations.platform import deep_link, platform_of
-from roundsman.conversations.policies.policy import Policy, PolicyBook
+from roundsman.conversations.policies.book import PolicyBook
+from roundsman.conversations.policies.policy import Policy
 from roundsman.conversations.sender import ChatMessage, Sender
 from roundsman.conversations.verdict import shares
 from roundsman.conversations.waiting import first_answer
@@ -119,7 +120,7 @@ def _facts(case: Case, book: PolicyBook, now: datetime) -> dict[str, Any]:
         "waited_minutes": int(policy.calendar.worked(since, now) / _MINUTE),
         "threshold_minutes": _minutes(policy.target(first=first)),
         "target": ("first" if first else "next") if has_two_targets else None,
-        "due_at": iso(case.step.plan.levels[0][1]),
+        "due_at": iso(case.step.plan.due_at) if case.step.plan.due_at else None,
         "waiting_since": iso(state.waiting_since) if state.waiting_since else None,
         "human_waiting_since": iso(state.human_waiting_since) if state.human_waiting_since else None,
         "bot_answered_at": iso(bot_answered) if bot_answered else None,

@@ -14,7 +14,8 @@ from roundsman.alerts.book import AlertBook, AlertDesk
 from roundsman.alerts.condition import Escalated, Fired, Resolved
 from roundsman.conversations.incident import Step, look
 from roundsman.conversations.keeper import facts_of, observation
-from roundsman.conversations.policies.policy import Policy, PolicyBook
+from roundsman.conversations.policies.book import PolicyBook
+from roundsman.conversations.policies.policy import Policy
 from roundsman.conversations.source import ConversationSource
 from roundsman.conversations.threads import read_threads
 from roundsman.conversations.waiting import waiting_state

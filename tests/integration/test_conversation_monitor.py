@@ -83,7 +83,7 @@ def test_a_late_conversation_opens_one_alert_with_its_facts(desk: Round) -> None
         "target": None,
         "due_at": "2026-03-03T03:54:30Z",
         "bot_answered_at": None,
-        "policy": "default",
+        "policy": "settings",
         "charged": [],
         "waiting_since": "2026-03-03T03:39:30Z",
         "human_waiting_since": "2026-03-03T03:39:30Z",
