@@ -23,6 +23,7 @@ from roundsman.runs.engine import Engine
 from roundsman.runs.findings import Investigation
 from roundsman.runs.held import Prepared
 from roundsman.runs.interventions import Interventions
+from roundsman.runs.neighbours import Neighbours
 from roundsman.runs.outbox import Outbox
 from roundsman.runs.reconciler import Reconciler
 from roundsman.runs.round import Ledgers
@@ -108,6 +109,16 @@ class RunParts:
     @cached_property
     def reconciler(self) -> Reconciler:
         return Reconciler(self._store, self._clock, self.run_queue, self.claims, self._settings.state_dir)
+
+    @cached_property
+    def neighbours(self) -> Neighbours:
+        """Notices the death of other processes of this machine."""
+
+        def take_over() -> None:
+            self.reconciler.take_over()
+            self.engine.wake()
+
+        return Neighbours(self._store, self.claims, self._owner, take_over)
 
     @cached_property
     def claims(self) -> RunClaims:

@@ -11,6 +11,7 @@ from roundsman.repositories.daemons import DaemonRecord, DaemonRepository
 from roundsman.repositories.engine import Store
 from roundsman.repositories.store_file import StoreFile
 from roundsman.runs.engine import Engine
+from roundsman.runs.neighbours import Neighbours
 from roundsman.runs.reconciler import Reconciler
 from roundsman.scheduling.dispatcher import Dispatcher
 from roundsman.scheduling.executor import Executor, Work
@@ -70,20 +71,27 @@ class Heartbeat:
 
 
 class Driving:
-    """Service: the engine of runs, which first puts right what dead processes left behind."""
+    """Service: the engine of runs, which first puts right what dead processes left behind, and then sees them die."""
 
     name = "runs"
 
-    def __init__(self, engine: Engine, reconciler: Reconciler) -> None:
+    def __init__(self, engine: Engine, reconciler: Reconciler, neighbours: Neighbours) -> None:
         self._engine = engine
         self._reconciler = reconciler
+        self._neighbours = neighbours
 
     def start(self) -> None:
         self._reconciler.run_once()
         self._engine.start()
+        self._neighbours.start()
 
     def stop(self) -> None:
+        self._neighbours.stop()
         self._engine.stop()
+
+    def look_around(self) -> None:
+        """See who else is on this machine. Raises StoreError."""
+        self._neighbours.look()
 
     def ill(self) -> str | None:
         if not self._engine.probe(PROBE_SECONDS):

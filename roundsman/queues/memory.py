@@ -19,6 +19,7 @@ class MemoryQueue:
     """See `roundsman.queues.base.Queue`."""
 
     name = "memory"
+    hastens = True
 
     def __init__(self, options: QueueOptions, clock: Clock, place: MemoryPlace | None = None) -> None:
         self._options = options
@@ -75,6 +76,20 @@ class MemoryQueue:
                 self._put_back(record, now)
             self._place.changed.notify_all()
             return len(freed)
+
+    def receivers(self) -> set[str]:
+        with self._place.changed:
+            return {record.owner for record in self._all(Status.LEASED)}
+
+    def hasten(self, ids: Collection[str]) -> set[str]:
+        with self._place.changed:
+            now = self._clock.now()
+            waiting = [*self._all(Status.WAITING), *self._all(Status.HELD)]
+            hastened = [record for record in waiting if record.id in ids and record.not_before > now]
+            for record in hastened:
+                record.not_before = now
+            self._place.changed.notify_all()
+            return {record.id for record in hastened}
 
     # --- looking, dead letters ---
 

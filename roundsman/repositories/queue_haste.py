@@ -1,6 +1,6 @@
 """Messages that wait for their time and need not any more: their runs were signalled, paused or cancelled.
 
-Such a message may be the head of its group, which all the others of the group wait for.
+Such a message may be the head of its group, which all the others of the group wait for, or become it.
 """
 
 from collections.abc import Iterable
@@ -10,7 +10,8 @@ from sqlalchemy import Connection
 from roundsman.repositories.statement import Statement
 
 _HASTEN = Statement("""
-UPDATE queue_messages SET status = 'ready', not_before = NULL WHERE id AMONG :ids AND status = 'delayed' RETURNING id
+UPDATE queue_messages SET status = CASE WHEN status = 'held' THEN 'held' ELSE 'ready' END, not_before = NULL
+WHERE id AMONG :ids AND status IN ('delayed', 'held') AND not_before IS NOT NULL RETURNING id
 """)
 
 

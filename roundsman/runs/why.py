@@ -130,7 +130,7 @@ def _running(found: Findings, times: _Times) -> Iterator[str]:
     who = f"process {holder.pid} on {holder.host}" if holder is not None else "a process"
     yield f"It is under way: {who} holds it, at {step}, in the state {run.state!r} for {times.so_far(since)}."
     if holder is not None and holder.dead:
-        yield "That process is dead: a daemon frees the run at its start, or within half a minute."
+        yield "That process is dead: a daemon on this machine frees the run within seconds, or at its start."
     elif run.lease_until is not None and run.lease_until <= times.now:
         yield f"Its lease ended {times.at(run.lease_until)} unrenewed: a daemon frees it within half a minute."
     elif run.lease_until is not None:

@@ -187,7 +187,7 @@ def test_a_run_under_way_tells_by_whom_since_when_and_how_long_it_may() -> None:
 
 def test_a_dead_holder_is_told_and_who_will_free_the_run() -> None:
     sentences = told(RUNNING, holder=replace(HOLDER, dead=True), drivers=Drivers(POLLER, [], []))
-    assert sentences[1] == "That process is dead: a daemon frees the run at its start, or within half a minute."
+    assert sentences[1] == "That process is dead: a daemon on this machine frees the run within seconds, or at its start."
     assert sentences[-1] == NO_DAEMON
 
 
