@@ -47,6 +47,8 @@ class InQueue:
     """In the queue of the store; others do not tell."""
     head: int | None = None
     """The run that its group is at."""
+    head_awaits: tuple[str, ...] = ()
+    """The events that one waits for."""
     next_token_at: datetime | None = None
     """When the rate of its workflow lets the next one pass, if it holds any back now; others do not tell."""
 
@@ -110,6 +112,9 @@ class Investigation:
             facts = next((each for each in self._registry.workflows if each.name == run.workflow), None)
             queued = run.status is RunStatus.QUEUED
             message = self._in_store(connection, run, facts) if queued else None
+            if message is not None and message.head is not None:
+                head = RunRepository().find(connection, message.head)
+                message = replace(message, head_awaits=tuple((head and head.awaits) or ()))
             running = self._views.running(connection)
             moved_at = self._views.moved_at(connection, run_id)
             retried_as = tuple(self._views.retries_of(connection, run_id))

@@ -102,7 +102,8 @@ def _in_queue(found: Findings, message: InQueue) -> Iterator[str]:
         )
     if message.head is not None and message.head != found.run.id:
         group = found.run.group_key
-        yield f"It waits for its group {group!r}, which goes one run at a time: run {message.head} is first."
+        waits = f", and waits for {_either(message.head_awaits)}" if message.head_awaits else ""
+        yield f"It waits for its group {group!r}, which goes one run at a time: run {message.head} is first{waits}."
 
 
 def _limited(found: Findings, times: _Times) -> Iterator[str]:

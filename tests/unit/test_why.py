@@ -163,6 +163,8 @@ def test_a_group_names_the_run_that_it_is_at() -> None:
     sentence = "It waits for its group 'shop-1', which goes one run at a time: run 41 is first."
     assert told(grouped, message=held) == [sentence]
     assert told(grouped, message=replace(held, head=42)) == told(QUEUED)
+    waiting = replace(held, head_awaits=("approve", "reject"))
+    assert told(grouped, message=waiting) == [f"{sentence[:-1]}, and waits for approve or reject."]
 
 
 def test_a_workflow_that_is_gone_is_told() -> None:
@@ -187,7 +189,9 @@ def test_a_run_under_way_tells_by_whom_since_when_and_how_long_it_may() -> None:
 
 def test_a_dead_holder_is_told_and_who_will_free_the_run() -> None:
     sentences = told(RUNNING, holder=replace(HOLDER, dead=True), drivers=Drivers(POLLER, [], []))
-    assert sentences[1] == "That process is dead: a daemon on this machine frees the run within seconds, or at its start."
+    assert (
+        sentences[1] == "That process is dead: a daemon on this machine frees the run within seconds, or at its start."
+    )
     assert sentences[-1] == NO_DAEMON
 
 
