@@ -32,7 +32,9 @@ class Daemon:
         driving: list[Service] = [] if self._driving is None else [self._driving]
         telling: list[Service] = [app.runs.outbox] if app.runs.outbox.sinks else []
         self._services: Sequence[Service] = (
-            Heartbeat(app.store, app.clock, app.owner, self.status),
+            Heartbeat(
+                app.store, app.clock, app.owner, self.status, None if self._engine is None else app.runs.driving_facts
+            ),
             app.sender,
             *telling,
             *driving,

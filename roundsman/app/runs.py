@@ -13,6 +13,7 @@ from roundsman.fsm.workflow import Workflow
 from roundsman.message import KindLimits
 from roundsman.owner import Owner
 from roundsman.queues.base import Queue, QueueOptions
+from roundsman.repositories.driving import DrivingFacts
 from roundsman.repositories.engine import Store
 from roundsman.repositories.run_claims import RunClaims
 from roundsman.repositories.run_record import RunRecord
@@ -103,7 +104,7 @@ class RunParts:
             registry=self.registry,
             workflows=lambda: self.workflows,
             job=job,
-            workers=self._settings.runs.concurrency,
+            here=lambda: self.driving_facts,
         )
 
     @cached_property
@@ -135,10 +136,18 @@ class RunParts:
             self.queue.close()
 
     @property
+    def driving_facts(self) -> DrivingFacts:
+        """By which a daemon with these settings drives runs."""
+        return DrivingFacts(self.run_queue.name, self._settings.runs.concurrency, self._limits)
+
+    @property
     def _options(self) -> QueueOptions:
-        limits = {
+        return QueueOptions(str(self._owner), self._limits, LEASE)
+
+    @property
+    def _limits(self) -> Mapping[str, KindLimits]:
+        return {
             facts.name: KindLimits(facts.concurrency, facts.rate)
             for facts in self.registry.workflows
             if facts.concurrency is not None or facts.rate is not None
         }
-        return QueueOptions(str(self._owner), limits, LEASE)

@@ -8,6 +8,7 @@ from roundsman.clock import Clock
 from roundsman.errors import StoreError
 from roundsman.owner import Owner
 from roundsman.repositories.daemons import DaemonRecord, DaemonRepository
+from roundsman.repositories.driving import DrivingFacts
 from roundsman.repositories.engine import Store
 from roundsman.repositories.store_file import StoreFile
 from roundsman.runs.engine import Engine
@@ -32,11 +33,14 @@ class Heartbeat:
 
     name = "store"
 
-    def __init__(self, store: Store, clock: Clock, owner: Owner, status: Callable[[], str]) -> None:
+    def __init__(
+        self, store: Store, clock: Clock, owner: Owner, status: Callable[[], str], driving: DrivingFacts | None
+    ) -> None:
         self._store = store
         self._clock = clock
         self._owner = owner
         self._status = status
+        self._driving = driving
         self._daemons = DaemonRepository()
         self._started_at = clock.now()
         self._file: StoreFile | None = None
@@ -67,7 +71,9 @@ class Heartbeat:
     def _record(self) -> DaemonRecord:
         now = self._clock.now()
         owner = self._owner
-        return DaemonRecord(str(owner), owner.host, owner.pid, __version__, self._started_at, now, self._status())
+        return DaemonRecord(
+            str(owner), owner.host, owner.pid, __version__, self._started_at, now, self._status(), self._driving
+        )
 
 
 class Driving:

@@ -38,7 +38,7 @@ class RedisQueue:
     hastens = True
 
     def __init__(self, url: str, queue: str, options: QueueOptions, clock: Clock) -> None:
-        """`queue` keeps several installations on one Redis apart. Connects when first needed."""
+        """`queue` keeps several stores on one Redis apart. Connects when first needed."""
         self._redis = RedisConnection(url, queue)
         self._options, self._clock = options, clock
         self.name = self._redis.name

@@ -13,7 +13,7 @@ from roundsman.repositories.columns import BigId, Json, UtcTime, metadata, numbe
 
 __all__ = [
     "alerts", "channels", "conversations", "daemons", "job_states", "messages", "metadata", "notifications", "pages",
-    "queue_tables", "run_tables", "set_aside", "ticks",
+    "queue_tables", "run_tables", "set_aside", "store_identity", "ticks",
 ]  # fmt: skip
 
 # --- scheduling ---
@@ -69,6 +69,15 @@ daemons = Table(
     Column("started_at", UtcTime, nullable=False),
     Column("heartbeat_at", UtcTime, nullable=False),
     Column("status", Text, nullable=False),
+    Column("driving", Json),  # the settings by which it drives runs; null for one that drives none
+)
+
+# One row, with the id 1: what tells this store from every other one, wherever it lies and however it is reached
+store_identity = Table(
+    "store_identity",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("identity", Text, nullable=False),
 )
 
 # --- alerts ---

@@ -73,6 +73,7 @@ def _queued(found: Findings, times: _Times) -> Iterator[str]:
     yield from reasons
     if nobody is None and not reasons and found.facts is not None:
         yield "Nothing holds it back: it is taken as soon as a worker is free."
+    yield from found.others
 
 
 def _held_back(found: Findings, times: _Times) -> Iterator[str]:
@@ -83,11 +84,11 @@ def _held_back(found: Findings, times: _Times) -> Iterator[str]:
     if message is not None and message.place is not None and message.place.ahead:
         ahead = message.place.ahead
         yield f"{_count(ahead, 'message')} {_is(ahead)} before it in the queue."
-    daemons = len(found.drivers.alive)
-    if found.workers and daemons and found.all_under_way >= found.workers * daemons:
+    daemons, capacity = len(found.drivers.alive), found.drivers.capacity()
+    if capacity and found.all_under_way >= capacity:
         yield (
             f"{_count(found.all_under_way, 'run')} {_is(found.all_under_way)} under way, and "
-            f"{_count(daemons, 'daemon')} with {_count(found.workers, 'worker')} (WORKER_CONCURRENCY) "
+            f"{_count(daemons, 'daemon')} with {_count(capacity, 'worker')} (WORKER_CONCURRENCY) in all "
             "can do no more at a time."
         )
 
