@@ -16,7 +16,7 @@ from roundsman.message import Draft, Message
 from roundsman.queues.bell import Bell, Listening
 from roundsman.repositories.engine import Store
 from roundsman.repositories.queue import QueueRepository
-from roundsman.repositories.queue_haste import hasten
+from roundsman.repositories.queue_haste import hasten, is_coming
 from roundsman.runs.verdict import Ack, Bury, Nack, Settlement
 
 Settled = tuple[Message, Settlement]
@@ -78,7 +78,7 @@ class RunQueue(Protocol):
     def hasten(self, connection: Connection, message_id: str | None) -> bool:
         """Let this message come now, if it waits for its time; elsewhere it is `hand_over` that does so.
 
-        False: it does not wait, or cannot be reached.
+        False: it will not come, or cannot be reached.
         """
         ...
 
@@ -187,10 +187,12 @@ class StoreRunQueue:
         return [each.id for each in entered]
 
     def hasten(self, connection: Connection, message_id: str | None) -> bool:
-        hastened = message_id is not None and bool(hasten(connection, [message_id]))
-        if hastened:
-            self._bell.in_transaction(connection)
-        return hastened
+        if message_id is None:
+            return False
+        if not hasten(connection, [message_id]):
+            return is_coming(connection, message_id)
+        self._bell.in_transaction(connection)
+        return True
 
     def hasten_late(self, ids: Collection[str]) -> int:
         return 0  # a message in the store changes with its run

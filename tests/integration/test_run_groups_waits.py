@@ -4,17 +4,19 @@ The same with the queue in the store and in Redis, where what is decided reaches
 """
 
 from collections.abc import Callable, Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from secrets import token_hex
 
 import pytest
 from redis_server import RedisServer
-from run_bench import Bench, Benches, go_on, workflow
+from run_bench import LEASE, Bench, Benches, go_on, workflow
+from sqs_server import SqsServer
 
 from roundsman.fsm.context import RunContext
 from roundsman.fsm.workflow import Next, StepResult, WaitFor, WaitUntil
 from roundsman.queues.base import Queue, QueueOptions
 from roundsman.queues.redis import RedisQueue
+from roundsman.queues.sqs import SqsQueue
 from roundsman.repositories.runs import RunStatus
 from roundsman.runs.verdict import PARKED_FOR
 
@@ -148,6 +150,24 @@ def test_one_that_was_paused_takes_its_place_behind_its_group(benches: Benches) 
     assert bench.run(following).status is RunStatus.COMPLETED
 
 
+def test_one_that_came_back_from_a_pause_takes_its_turn_also_when_it_is_signalled_before(benches: Benches) -> None:
+    bench = benches(workflow({"first": asks_if_told}))
+    late = bench.submit({"head": True}, group="lab")
+    bench.drive()
+    bench.people.pause(late)
+    bench.drive()
+    head = bench.submit({"head": True}, group="lab")
+    bench.drive()
+    bench.people.resume(late)
+    bench.people.signal(late, "approve")
+    bench.drive()
+    assert [bench.run(number).status for number in (head, late)] == [RunStatus.WAITING, RunStatus.QUEUED]
+    bench.people.signal(head, "approve")
+    bench.drive()
+    assert [bench.run(number).status for number in (head, late)] == [RunStatus.COMPLETED] * 2
+    assert bench.queue.depth() == {}
+
+
 def test_a_cancelled_run_that_was_delayed_does_not_hold_its_group(
     benches: Benches, remote: Callable[[QueueOptions], Queue] | None
 ) -> None:
@@ -180,6 +200,32 @@ def test_a_signal_whose_word_to_redis_was_lost_is_made_good_by_the_reconciler(
     bench.until(lambda: bench.run(head).status is RunStatus.COMPLETED)
     assert bench.run(timed).status is RunStatus.WAITING
     assert "1 runs were due, but their messages waited for a later time; they come now" in caplog.text
+
+
+@pytest.mark.slow
+def test_on_sqs_the_run_goes_on_at_once_and_its_group_when_the_message_comes(
+    sqlite_benches: Benches, sqs_server: SqsServer
+) -> None:
+    with sqs_server.account() as account:
+        place = account.place(account.make_queue(fifo=True), account.make_queue(fifo=True))
+        account.pass_time(sqlite_benches.clock.now() - datetime.now(UTC))
+
+        def remote(options: QueueOptions) -> Queue:
+            return SqsQueue(place, options, sqlite_benches.clock)
+
+        def pass_time(by: timedelta) -> None:
+            sqlite_benches.clock.advance(by)  # type: ignore[attr-defined]
+            account.pass_time(by)
+
+        bench = sqlite_benches(workflow({"first": asks_if_told}), remote=remote)
+        bench.engine.start()
+        head, following = bench.submit({"head": True}, group="lab"), bench.submit(group="lab")
+        bench.until(lambda: bench.run(head).status is RunStatus.WAITING)
+        bench.people.signal(head, "approve")
+        bench.until(lambda: bench.run(head).status is RunStatus.COMPLETED)
+        assert bench.run(following).status is RunStatus.QUEUED
+        pass_time(PARKED_FOR + LEASE)
+        bench.until(lambda: bench.run(following).status is RunStatus.COMPLETED)
 
 
 def test_a_group_whose_messages_were_lost_waits_again(benches: Benches, redis_server: RedisServer) -> None:
