@@ -48,6 +48,8 @@ class Feature(Enum):
     """What a dead receiver held can be freed."""
     HASTE = auto()
     """What waits for its time can be reached."""
+    REMEMBERED_HASTE = auto()
+    """So can what is put back only after it."""
     LIMITS = auto()
     """Concurrency and rate by kind, over all receivers."""
     DEPTH = auto()

@@ -88,7 +88,8 @@ class Queue(Protocol):
     def hasten(self, ids: Collection[str]) -> set[str]:
         """Make those of these due now that wait for their time, also behind their group. Returns which did.
 
-        A queue that cannot reach what waits hastens none.
+        A queue outside the store remembers it of those under a lease: one that is put back for later, by somebody who
+        has not heard yet that it need not wait, comes back at once. A queue that cannot reach what waits hastens none.
         """
         ...
 

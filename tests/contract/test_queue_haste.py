@@ -67,6 +67,33 @@ def test_what_does_not_wait_for_a_time_is_left_alone(place: QueuePlace) -> None:
     assert queue.extend([messages[leased.id]]) == []
 
 
+@pytest.mark.needs(Feature.REMEMBERED_HASTE)
+def test_one_that_is_put_back_after_it_was_hastened_comes_at_once_but_once(place: QueuePlace) -> None:
+    queue = place.queue()
+    queue.enqueue([draft()])
+    message = take_one(queue)
+    assert queue.hasten([message.id]) == set(), "it does not wait"
+    queue.nack([message], DAY)
+    again = take_one(queue)
+    queue.nack([again], DAY)
+    assert take(queue) == []
+
+
+@pytest.mark.needs(Feature.REMEMBERED_HASTE)
+def test_nothing_is_remembered_of_what_is_done_with_or_given_up(place: QueuePlace) -> None:
+    queue = place.queue()
+    queue.enqueue(drafts([1, 2, 3]))
+    done, dead, free = take(queue, 3)
+    queue.hasten([done.id, dead.id, free.id])
+    queue.ack([done])
+    queue.bury([dead], "it is")
+    queue.release([ME])
+    queue.replay()
+    for message in take(queue, 3):
+        queue.nack([message], DAY)
+    assert take(queue) == []
+
+
 @pytest.mark.needs(Feature.HASTE)
 def test_whoever_waits_hears_of_a_hastened_message(place: QueuePlace) -> None:
     queue, other = place.queue(), place.queue()
