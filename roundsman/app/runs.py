@@ -13,6 +13,7 @@ from roundsman.fsm.workflow import Workflow
 from roundsman.message import KindLimits
 from roundsman.owner import Owner
 from roundsman.queues.base import Queue, QueueOptions
+from roundsman.repositories.driving import DrivingFacts
 from roundsman.repositories.engine import Store
 from roundsman.repositories.run_claims import RunClaims
 from roundsman.repositories.run_record import RunRecord
@@ -23,6 +24,7 @@ from roundsman.runs.engine import Engine
 from roundsman.runs.findings import Investigation
 from roundsman.runs.held import Prepared
 from roundsman.runs.interventions import Interventions
+from roundsman.runs.neighbours import Neighbours
 from roundsman.runs.outbox import Outbox
 from roundsman.runs.reconciler import Reconciler
 from roundsman.runs.round import Ledgers
@@ -102,12 +104,22 @@ class RunParts:
             registry=self.registry,
             workflows=lambda: self.workflows,
             job=job,
-            workers=self._settings.runs.concurrency,
+            here=lambda: self.driving_facts,
         )
 
     @cached_property
     def reconciler(self) -> Reconciler:
         return Reconciler(self._store, self._clock, self.run_queue, self.claims, self._settings.state_dir)
+
+    @cached_property
+    def neighbours(self) -> Neighbours:
+        """Notices the death of other processes of this machine."""
+
+        def take_over() -> None:
+            self.reconciler.take_over()
+            self.engine.wake()
+
+        return Neighbours(self._store, self.claims, self._owner, take_over)
 
     @cached_property
     def claims(self) -> RunClaims:
@@ -124,10 +136,18 @@ class RunParts:
             self.queue.close()
 
     @property
+    def driving_facts(self) -> DrivingFacts:
+        """By which a daemon with these settings drives runs."""
+        return DrivingFacts(self.run_queue.name, self._settings.runs.concurrency, self._limits)
+
+    @property
     def _options(self) -> QueueOptions:
-        limits = {
+        return QueueOptions(str(self._owner), self._limits, LEASE)
+
+    @property
+    def _limits(self) -> Mapping[str, KindLimits]:
+        return {
             facts.name: KindLimits(facts.concurrency, facts.rate)
             for facts in self.registry.workflows
             if facts.concurrency is not None or facts.rate is not None
         }
-        return QueueOptions(str(self._owner), limits, LEASE)

@@ -156,7 +156,10 @@ class RunRepository:
         """Runs that should have a message in the queue and were submitted before then, by id, after that one."""
         should = or_(
             runs.c.status == RunStatus.QUEUED.value,
-            and_(runs.c.status == RunStatus.WAITING.value, runs.c.not_before.is_not(None)),
+            and_(
+                runs.c.status == RunStatus.WAITING.value,
+                or_(runs.c.not_before.is_not(None), runs.c.group_key.is_not(None)),
+            ),
         )
         query = _select().where(UNFINISHED, should, runs.c.id > after, runs.c.created_at < before)
         if among is not None:

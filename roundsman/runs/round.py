@@ -13,7 +13,7 @@ from roundsman.repositories.runs import RunStatus
 from roundsman.runs.decision import decide, put_back, refused, timer_came
 from roundsman.runs.held import CallMade, Held, StepEnded
 from roundsman.runs.run_queue import RunQueue, Settled
-from roundsman.runs.verdict import Ack, Bury, Circumstances, Decision, Nack
+from roundsman.runs.verdict import Ack, Bury, Circumstances, Decision, Nack, parked
 
 FREE_SOON = timedelta(seconds=1)
 """Between looks for a run whose holder is gone and which nobody has freed yet."""
@@ -192,8 +192,8 @@ def _not_claimable(
         elif standing is not None and standing.status is RunStatus.QUEUED:
             # Not due yet; or its holder has let go of it since our look, and had another message or none
             settled.append((message, Nack(standing.not_before)))
-        elif standing is not None and standing.status is RunStatus.WAITING and standing.not_before is not None:
-            settled.append((message, Nack(standing.not_before)))
+        elif standing is not None and standing.status is RunStatus.WAITING:
+            settled.append((message, parked(message, standing.not_before, now)))
         else:
             settled.append((message, Ack()))
     return settled

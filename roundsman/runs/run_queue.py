@@ -16,7 +16,7 @@ from roundsman.message import Draft, Message
 from roundsman.queues.bell import Bell, Listening
 from roundsman.repositories.engine import Store
 from roundsman.repositories.queue import QueueRepository
-from roundsman.repositories.queue_haste import hasten
+from roundsman.repositories.queue_haste import hasten, is_coming
 from roundsman.runs.verdict import Ack, Bury, Nack, Settlement
 
 Settled = tuple[Message, Settlement]
@@ -76,7 +76,14 @@ class RunQueue(Protocol):
         ...
 
     def hasten(self, connection: Connection, message_id: str | None) -> bool:
-        """Let this message come now, if it waits for its time. False: it does not, or the queue is elsewhere."""
+        """Let this message come now, if it waits for its time; elsewhere it is `hand_over` that does so.
+
+        False: it will not come, or cannot be reached.
+        """
+        ...
+
+    def hasten_late(self, ids: Collection[str]) -> int:
+        """The same for messages elsewhere whose runs are due. Never within a transaction; how many did wait."""
         ...
 
     def hand_over(self, drafts: Sequence[Draft]) -> list[str]:
@@ -88,7 +95,11 @@ class RunQueue(Protocol):
         ...
 
     def owners(self, connection: Connection) -> set[str]:
-        """Who holds messages in the store; a queue elsewhere is asked for the owners of runs only."""
+        """Who holds messages in the store."""
+        ...
+
+    def receivers(self) -> set[str]:
+        """Who holds messages in a queue elsewhere, as far as it can tell. Never within a transaction."""
         ...
 
     def release(self, connection: Connection, owners: Collection[str], now: datetime) -> int:
@@ -176,10 +187,15 @@ class StoreRunQueue:
         return [each.id for each in entered]
 
     def hasten(self, connection: Connection, message_id: str | None) -> bool:
-        hastened = message_id is not None and bool(hasten(connection, [message_id]))
-        if hastened:
-            self._bell.in_transaction(connection)
-        return hastened
+        if message_id is None:
+            return False
+        if not hasten(connection, [message_id]):
+            return is_coming(connection, message_id)
+        self._bell.in_transaction(connection)
+        return True
+
+    def hasten_late(self, ids: Collection[str]) -> int:
+        return 0  # a message in the store changes with its run
 
     def hand_over(self, drafts: Sequence[Draft]) -> list[str]:
         self._bell.after_commit()
@@ -190,6 +206,9 @@ class StoreRunQueue:
 
     def owners(self, connection: Connection) -> set[str]:
         return self._repository.owners(connection)
+
+    def receivers(self) -> set[str]:
+        return set()
 
     def release(self, connection: Connection, owners: Collection[str], now: datetime) -> int:
         return self._repository.release(connection, owners, now)
