@@ -1,7 +1,7 @@
 """What is judged of hand-made exports, worked out by hand: each theme of `tests/golden` has its arithmetic beside it.
 
-THEME.json is an export, THEME.md says why, and THEME.expected.json is all that `conversations list --at T --json` prints,
-for several T. Nothing of it was ever printed by the program first.
+THEME.json is an export, THEME.md says why, and THEME.expected.json is all that `conversations list --at T --json`
+prints, for several T. Nothing of it was ever printed by the program first.
 """
 
 import json

@@ -1,6 +1,7 @@
 """Whose time a wait is: hand-overs undone from the present backwards, each by the hours of whoever had it."""
 
 from datetime import datetime, timedelta
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -88,5 +89,5 @@ def test_one_after_the_other_all_of_a_wait_is_charged_to_somebody(moves: list[tu
     start, end = at("09:30"), at("10:30")
     found = list(holdings(made, start, end))
     assert [found[0].start, found[-1].end] == [start, end]
-    assert all(before.end == after.start for before, after in zip(found, found[1:], strict=False))
+    assert all(before.end == after.start for before, after in pairwise(found))
     assert sum((each.worked for each in charges(made, start, end, ALWAYS, {})), timedelta(0)) == end - start
