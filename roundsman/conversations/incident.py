@@ -1,7 +1,7 @@
 """One incident, from the first unanswered message to its end: what is to be told now, and when to look again.
 
-Pure and small, as everything else stands on it: the monitor makes it happen, the keeper asks it when a row is due, and a
-simulation replays the past through it. An incident is one wait. People are told of it at most once a level, also when
+Pure and small, as everything else stands on it: the monitor makes it happen, the keeper asks it when a row is due, and
+a simulation replays the past through it. An incident is one wait. People are told of it at most once a level, also when
 the daemon was away while several levels fell due: then only the highest is told.
 """
 
@@ -60,7 +60,9 @@ def look(row: WatchRow, facts: Facts, policy: Policy, now: datetime, *, may_tell
     if ended:
         row = row._replace(incident_since=None, level=0, warned=False)
     if since is None:
-        return Step(_due(row._replace(snoozed_until=None, snoozed_by=None), None, now), ended, exclusion, None, None, ())
+        return Step(
+            _due(row._replace(snoozed_until=None, snoozed_by=None), None, now), ended, exclusion, None, None, ()
+        )
     plan = policy.plan(since, first=facts.state.answered(policy.clock) is None)
     told = _told(row, plan, now) if may_tell and not is_snoozed(row, now) else ()
     if told:

@@ -96,7 +96,8 @@ class PageSyncRepository:
                 "error": error,
             },
         ).returning(stored.failures)
-        return connection.execute(statement).scalar_one()
+        failures: int = connection.execute(statement).scalar_one()
+        return failures
 
     def retry_now(self, connection: Connection, page_ids: Collection[str]) -> None:
         """Forget that these were to be left alone for a while."""

@@ -35,10 +35,10 @@ from roundsman.conversations.importer import Importer
 from roundsman.conversations.policy import WaitingPolicy
 from roundsman.conversations.roster import Roster
 from roundsman.errors import BadInputError
+from roundsman.repositories.conversation_tables import conversations, messages, pages, set_aside
 from roundsman.repositories.conversations import AnsweringClock, ConversationRepository
 from roundsman.repositories.engine import Store
 from roundsman.repositories.set_aside import SetAsideRepository
-from roundsman.repositories.conversation_tables import conversations, messages, pages, set_aside
 
 
 @pytest.fixture

@@ -16,9 +16,9 @@ from roundsman.alerts.book import AlertBook
 from roundsman.clock import ManualClock
 from roundsman.conversations.policy import AnsweringClock, WaitingPolicy
 from roundsman.repositories.alerts import AlertStatus
+from roundsman.repositories.conversation_tables import conversations
 from roundsman.repositories.conversations import ConversationRepository
 from roundsman.repositories.engine import Store
-from roundsman.repositories.conversation_tables import conversations
 from roundsman.repositories.tables import alerts, notifications
 from roundsman.scheduling.job import JobContext, OutcomeKind, StoppedError, StopReason, StopToken
 

@@ -10,10 +10,35 @@ from roundsman.repositories.conversations import Page
 from roundsman.repositories.watch_list import AnsweringClock
 
 
+class _Always:
+    name = "always"
+
+    def worked(self, start: datetime, end: datetime) -> timedelta:
+        return max(end - start, timedelta(0))
+
+    def after(self, start: datetime, worked: timedelta) -> datetime:
+        return start + worked
+
+
+ALWAYS = _Always()
+
+
 class Plan(NamedTuple):
     since: datetime
     warn_at: datetime | None
     levels: tuple[tuple[int, datetime], ...]
+
+    def moment_of(self, level: int) -> datetime:
+        if level == 0:
+            assert self.warn_at is not None
+            return self.warn_at
+        return dict(self.levels)[level]
+
+
+@dataclass(frozen=True)
+class Staff:
+    name: str
+    calendar: _Always | None = None
 
 
 @dataclass(frozen=True)
@@ -26,10 +51,16 @@ class Policy:
     stale_after: timedelta = timedelta(minutes=10)
     comments: bool = False
     team: str | None = None
+    calendar: _Always = ALWAYS
+    more: tuple[timedelta, ...] = ()
+
+    def target(self, *, first: bool) -> timedelta:
+        return self.first_response if first else self.next_response
 
     def plan(self, since: datetime, *, first: bool) -> Plan:
-        target = since + (self.first_response if first else self.next_response)
-        return Plan(since, target - self.warn_before if self.warn_before else None, ((1, target),))
+        target = self.target(first=first)
+        levels = [(1, since + target), *((n, since + after) for n, after in enumerate(self.more, 2))]
+        return Plan(since, since + target - self.warn_before if self.warn_before else None, tuple(levels))
 
     def exclusion(self, page: Page, type: str, tags: Sequence[str]) -> str | None:
         if not page.is_synced:
@@ -44,6 +75,7 @@ class Policy:
 class PolicyBook:
     default: Policy = field(default_factory=Policy)
     version: str = "interim"
+    staff_by_pancake: Mapping[str, Staff] = field(default_factory=dict)
 
     def policy_for(self, page_id: str, type: str, tags: Sequence[str]) -> Policy:
         return self.default
