@@ -1,8 +1,8 @@
 """A real MongoDB for the tests, out of a wheel: one for the whole run, started by the first test that wants it.
 
-It is a replica set of one, as change streams, read concerns and failovers need one, and it wants passwords: one that shows
-somewhere is found, and what the `reader` reads it cannot have written. Each worker of the run has a database of its own;
-each test finds it empty.
+It is a replica set of one, as read concerns and failovers need one. It wants passwords, so one that shows somewhere is
+found, and whoever reads as `reader` cannot have written. Each worker of the run has a database of its own, which each
+test finds empty.
 """
 
 import fcntl
@@ -113,8 +113,9 @@ def start_mongo(folder: Path, port: int | None = None) -> MongoServer:
         key = folder / "mongo.key"  # members of a replica set know each other by it
         key.touch(0o600)
         key.write_text(secrets.token_hex(32))
-    arguments = [
-        program, "--fork", "--dbpath", folder / "mongo", "--port", str(port), "--bind_ip", "127.0.0.1", "--replSet", "rs0",
+    arguments: list[str | Path] = [
+        program, "--fork", "--dbpath", folder / "mongo", "--port", str(port), "--bind_ip", "127.0.0.1",
+        "--replSet", "rs0",
         "--keyFile", folder / "mongo.key", "--logpath", folder / "mongo.log", "--logappend",
         "--pidfilepath", folder / "mongo.pid", "--oplogSize", "64", "--wiredTigerCacheSizeGB", "0.25",
         "--setParameter", "enableTestCommands=1", "--setParameter", "ttlMonitorSleepSecs=1",
