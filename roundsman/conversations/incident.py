@@ -6,7 +6,7 @@ the daemon was away while several levels fell due: then only the highest is told
 """
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from roundsman.conversations.policies.policy import Plan, Policy
@@ -15,6 +15,9 @@ from roundsman.repositories.watch_list import WaitingState, WatchRow
 
 WARNING = 0
 """The level of a warning before the first target."""
+
+CHECK_EVERY = timedelta(hours=1)
+"""An open incident is looked at so often although nothing is due: its conversation may have been removed."""
 
 
 class Facts(NamedTuple):
@@ -115,11 +118,18 @@ def _told(row: WatchRow, plan: Plan, now: datetime) -> tuple[int, ...]:
     return (WARNING,) if warns else ()
 
 
+def _next_check(since: datetime, now: datetime) -> datetime:
+    """When to look whether a conversation of which everything was told still exists; regular, from its beginning on."""
+    return since + CHECK_EVERY * (max(now - since, timedelta(0)) // CHECK_EVERY + 1)
+
+
 def _due(row: WatchRow, plan: Plan | None, now: datetime) -> WatchRow:
     moments = [at for level, at in plan.levels if level > row.level] if plan is not None else []
     if plan is not None and plan.warn_at is not None and row.level == 0 and not row.warned:
         moments.append(plan.warn_at)
     due = min(moments, default=None)
+    if due is None and row.incident_since is not None:
+        due = _next_check(row.incident_since, now)
     if due is not None and row.snoozed_until is not None:
         due = max(due, row.snoozed_until)
     if row.recheck_at is not None:

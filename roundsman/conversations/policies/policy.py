@@ -6,21 +6,9 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from roundsman.conversations.policy import COMMENT_TYPES, excluding_tag
+from roundsman.conversations.shifts.calendar import ALWAYS, ShiftCalendar
 from roundsman.repositories.conversations import Page
 from roundsman.repositories.watch_list import AnsweringClock
-
-
-class _Always:
-    name = "always"
-
-    def worked(self, start: datetime, end: datetime) -> timedelta:
-        return max(end - start, timedelta(0))
-
-    def after(self, start: datetime, worked: timedelta) -> datetime:
-        return start + worked
-
-
-ALWAYS = _Always()
 
 
 class Plan(NamedTuple):
@@ -38,7 +26,7 @@ class Plan(NamedTuple):
 @dataclass(frozen=True)
 class Staff:
     name: str
-    calendar: _Always | None = None
+    calendar: ShiftCalendar | None = None
 
 
 @dataclass(frozen=True)
@@ -51,7 +39,7 @@ class Policy:
     stale_after: timedelta = timedelta(minutes=10)
     comments: bool = False
     team: str | None = None
-    calendar: _Always = ALWAYS
+    calendar: ShiftCalendar = ALWAYS
     more: tuple[timedelta, ...] = ()
 
     def target(self, *, first: bool) -> timedelta:
@@ -62,11 +50,11 @@ class Policy:
         levels = [(1, since + target), *((n, since + after) for n, after in enumerate(self.more, 2))]
         return Plan(since, since + target - self.warn_before if self.warn_before else None, tuple(levels))
 
-    def exclusion(self, page: Page, type: str, tags: Sequence[str]) -> str | None:
+    def exclusion(self, page: Page, kind: str, tags: Sequence[str]) -> str | None:
         if not page.is_synced:
             return f"The page {page.name or page.page_id} is not synced."
-        if type in COMMENT_TYPES and not self.comments:
-            return f"Comments are not watched, and this is a {type}."
+        if kind in COMMENT_TYPES and not self.comments:
+            return f"Comments are not watched, and this is a {kind}."
         tag = excluding_tag(tags)
         return None if tag is None else f"The tag {tag!r} excludes it."
 
@@ -77,5 +65,5 @@ class PolicyBook:
     version: str = "interim"
     staff_by_pancake: Mapping[str, Staff] = field(default_factory=dict)
 
-    def policy_for(self, page_id: str, type: str, tags: Sequence[str]) -> Policy:
+    def policy_for(self, page_id: str, kind: str, tags: Sequence[str]) -> Policy:
         return self.default
