@@ -1,4 +1,4 @@
-"""From texts to values, for MongoDB. ValueError holds the second half of a sentence, and never the value of a secret."""
+"""From texts to values, for MongoDB. ValueError holds the second half of a sentence, never the value of a secret."""
 
 import re
 from urllib.parse import unquote, urlsplit
@@ -17,7 +17,9 @@ def mongo_url(value: str) -> str:
         raise ValueError(f"is no MongoDB URL; write {_EXAMPLE}")
     login, _, hosts = parts.netloc.rpartition("@")
     if "@" in login or "@" in parts.path or parts.fragment:
-        raise ValueError("holds a reserved character in the user or password; write / # ? @ : there as %2F %23 %3F %40 %3A")
+        raise ValueError(
+            "has a reserved character in the user or password; write / # ? @ : there as %2F %23 %3F %40 %3A"
+        )
     if not hosts or not all(_HOSTS.fullmatch(host) for host in hosts.split(",")):
         raise ValueError(f"names no host as MongoDB writes them; write {_EXAMPLE}")
     if parts.scheme == "mongodb+srv" and ("," in hosts or ":" in hosts):

@@ -13,7 +13,7 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +22,8 @@ from typing import Any
 import pymongo
 from pymongo.errors import PyMongoError
 from servers import PASSWORD, ServerMissingError
+
+from roundsman.conversations.mongo.indexes import CHANGES, OUR_NAME
 
 Database = pymongo.database.Database[dict[str, Any]]
 
@@ -77,6 +79,16 @@ class MongoPlace:
         """Dropping the whole database would cost 0.1 s."""
         for name in self.database.list_collection_names():
             self.database.drop_collection(name)
+
+    def fill(self, documents: Mapping[str, Sequence[Any]], *, prefix: str = "fb_") -> None:
+        """Put an export's documents in as they are, with the indexes that FolkForm has and those that we ask for."""
+        for name, rows in documents.items():
+            collection = self.database[name.replace("fb_", prefix)]
+            if name != "fb_pages":
+                collection.create_index([("conversationId", 1)])
+                collection.create_index(list(CHANGES), name=OUR_NAME)
+            if rows:
+                collection.insert_many(dict(row) for row in rows)  # the driver adds an _id to what it is given
 
     @contextmanager
     def failing(self, *commands: str, times: int | None = None, **how: Any) -> Iterator[None]:

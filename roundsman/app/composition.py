@@ -10,6 +10,7 @@ from roundsman.alerts.channels.base import Channel
 from roundsman.alerts.sender import Sender
 from roundsman.alerts.templates import Language
 from roundsman.app.channels import channels_of
+from roundsman.app.mongo import MongoParts
 from roundsman.app.parts import Parts, asks_for
 from roundsman.app.runs import RunParts
 from roundsman.app.settings import policies_of, registry_of
@@ -17,6 +18,7 @@ from roundsman.clock import Clock
 from roundsman.conversations.importer import Importer
 from roundsman.conversations.intake import Intake
 from roundsman.conversations.keeper import WatchKeeper
+from roundsman.conversations.live import LiveSync
 from roundsman.conversations.policies.policy import PolicyBook
 from roundsman.conversations.source import ConversationSource, StoreSource
 from roundsman.fsm.workflow import Workflow
@@ -87,7 +89,18 @@ class App:
     @cached_property
     def source(self) -> ConversationSource:
         """Where conversations are read."""
-        return StoreSource()
+        return StoreSource() if self.mongo is None else self.mongo.source()
+
+    @cached_property
+    def mongo(self) -> MongoParts | None:
+        """FolkForm's MongoDB, if conversations are read there."""
+        settings = self.settings.mongo
+        return None if settings is None else MongoParts(settings)
+
+    @cached_property
+    def mongo_sync(self) -> LiveSync | None:
+        """What keeps the watch list true to it."""
+        return None if self.mongo is None else self.mongo.sync(self.store, self.keeper, self.clock)
 
     @cached_property
     def keeper(self) -> WatchKeeper:
@@ -154,9 +167,11 @@ class App:
         self.book.replace([channel.name for channel in channels])
 
     def close(self) -> None:
-        """Let the store go, if it was opened."""
+        """Let go of what was opened."""
         if "runs" in self.__dict__:
             self.runs.close()
+        if self.__dict__.get("mongo") is not None:
+            self.__dict__["mongo"].close()
         if "store" in self.__dict__:
             self.store.close()
 

@@ -1,7 +1,7 @@
 """The indexes by which everything is found. Without them each look would read whole collections, so we do not look.
 
 FolkForm itself indexes `conversationId`. What has changed lately nobody but us asks, so that takes an index of our own
-in each of the two collections. It is made by a person's command (`roundsman mongo create-indexes`), never by the daemon.
+in each of the two collections. A person's command (`roundsman mongo create-indexes`) makes it, never the daemon.
 """
 
 from dataclasses import dataclass

@@ -2,7 +2,7 @@
 
 A batch is read first and written then, in one transaction with the mark up to which everything was read: killed at any
 moment, the next round goes on there. What was read may be older than what the monitor, which reads within its
-transaction, has written in between. That lasts one round at most: the change that makes the difference is still to come.
+transaction, has written in between. That lasts one round: the change that makes the difference is still to come.
 """
 
 import logging
@@ -42,7 +42,9 @@ log = logging.getLogger(__name__)
 
 
 class MongoSync:
-    """One at a time for each store; the job that calls it sees to that."""
+    """A LiveSync. One at a time for each store; the job that calls it sees to that."""
+
+    name = "mongo"
 
     def __init__(
         self, store: Store, keeper: WatchKeeper, database: MongoDatabase, clock: Clock, trust: Trust = Trust.AUTO
