@@ -76,7 +76,7 @@ class ChangeFeed:
     def check(self, now: datetime) -> None:
         """Raises SourceError if the documents are not dated as we believe: then no change would ever be noticed."""
         with self.connection.sentences():
-            is_empty = self._collection.find_one({}, {"_id": 1}) is None
+            is_empty = self._collection.find_one({}, {"_id": 1}, hint="_id_") is None
         if not is_empty and self.newest(now) is None:
             raise self.connection.refused(
                 f"holds no updatedAt in Unix milliseconds in {self.indexes.collection}, as FolkForm writes it; "

@@ -11,6 +11,9 @@ from roundsman.conversations.mongo.checkpoint import OVERLAP
 MOST = 100_000
 """Entries of each kind."""
 
+SETTLED_MS = 2_000
+"""A document may be written twice within its millisecond, so a change is not done with before it is so old."""
+
 _OVERLAP_MS = OVERLAP.total_seconds() * 1000
 
 
@@ -29,7 +32,8 @@ class Memory:
         """These changes are dealt with; these conversations were read no earlier than at that time."""
         for each in changes:
             self._changes.pop(each.document, None)  # to the end: the oldest are forgotten first
-            self._changes[each.document] = each.at_ms
+            if each.at_ms < read_at_ms - SETTLED_MS:
+                self._changes[each.document] = each.at_ms
         for name in conversation_ids:
             self._derived.pop(name, None)
             self._derived[name] = read_at_ms

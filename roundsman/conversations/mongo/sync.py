@@ -114,9 +114,12 @@ class MongoSync:
     def _walk(self, reader: MongoReader, checkpoint: Checkpoint, counters: Counter[str], stop: StopToken) -> Checkpoint:
         while checkpoint.walk is not None:
             stop.check()
+            now = self._clock.now()
             ids = reader.ids_after(checkpoint.walk, MOST_CONVERSATIONS)
             checkpoint = replace(checkpoint, walk=ids[-1] if ids else None)
             self._derive(reader, ids, checkpoint, counters)
+            for memory in self._memories:
+                memory.derived((), ids, _milliseconds(now))
         return checkpoint
 
     # --- what has changed ---
