@@ -31,6 +31,7 @@ from typing import Any, TypeVar  # noqa: E402
 import pytest  # noqa: E402
 from hypothesis import HealthCheck, settings  # noqa: E402
 from mongo_server import MongoPlace, MongoServer, shared_mongo, start_mongo, stop_mongo  # noqa: E402
+from pymongo.write_concern import WriteConcern  # noqa: E402
 from queue_places import Offer, QueuePlace, offers  # noqa: E402
 from redis_server import RedisServer, shared_redis, start_redis, stop_redis  # noqa: E402
 from run_bench import Benches  # noqa: E402
@@ -168,7 +169,8 @@ def own_mongo(tmp_path: Path) -> Iterator[MongoPlace]:
     try:
         server = start_mongo(tmp_path)
         with server.client() as client:
-            yield MongoPlace(server, client["own"])
+            # what was acknowledged is there after a kill -9
+            yield MongoPlace(server, client.get_database("own", write_concern=WriteConcern("majority", j=True)))
     except ServerMissingError as error:
         pytest.skip(str(error))
     finally:

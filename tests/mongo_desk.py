@@ -35,14 +35,14 @@ class MongoDesk(AbstractContextManager["MongoDesk"]):
         self.url = place.url
         self.asks_for_priority = False
         self.book = policies()
+        self.database = MongoDatabase(self.url, self.place.database.name)
         self.restart()
 
     def __exit__(self, *_: object) -> None:
         self.database.close()
 
     def restart(self) -> None:
-        if hasattr(self, "database"):
-            self.database.close()
+        self.database.close()
         self.database = MongoDatabase(self.url, self.place.database.name)
         keeper = WatchKeeper(self.book)
         self._sync = MongoSync(self.store, keeper, self.database, self.clock, self.trust)

@@ -239,7 +239,7 @@ def test_values_of_bson_mean_what_they_say(mongo: MongoPlace) -> None:
     sent_at = datetime(2026, 3, 3, 3, 0, tzinfo=UTC)
     mongo.fill(
         export(
-            pages=[page(Int64(100), updatedAt=sent_at)],
+            pages=[{**page(updatedAt=sent_at), "pageId": Int64(100)}],
             conversations=[conversation(updatedAt=Int64(milliseconds(sent_at)), pageId=Decimal128("100"))],
             messages=[
                 message("m1", Int64(milliseconds(sent_at)), {"id": Int64(1), "uid": None, "admin_id": 0.0}),

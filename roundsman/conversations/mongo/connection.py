@@ -3,6 +3,7 @@
 What is read is known to the majority of the replica set: what a failover might take back is not worth an alert.
 """
 
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cached_property
@@ -97,7 +98,12 @@ class MongoConnection:
             "maxPoolSize": 4,  # a round of the monitor, a sync and somebody's command
         }
         chosen: dict[str, Any] = {name: value for name, value in ours.items() if name.lower() not in self._given}
-        return pymongo.MongoClient(self._url, document_class=dict, **chosen)
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("error", UserWarning)  # that is how the driver speaks of unknown options
+                return pymongo.MongoClient(self._url, document_class=dict, **chosen)
+        except (ValueError, TypeError, UserWarning):
+            raise ConfigurationError from None  # the text may hold a part of the URL
 
     def _words(self, error: Exception) -> str:
         """What went wrong and what to do, as the end of a sentence. Of the driver's own words only those that are ours
