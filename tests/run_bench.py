@@ -28,6 +28,7 @@ from roundsman.repositories.runs import Run, RunRepository
 from roundsman.runs.desk import Order, RunDesk
 from roundsman.runs.engine import Engine
 from roundsman.runs.held import Prepared
+from roundsman.runs.inbox import Inbox
 from roundsman.runs.interventions import Interventions
 from roundsman.runs.reconciler import Reconciler
 from roundsman.runs.remote_queue import RemoteRunQueue
@@ -116,9 +117,10 @@ class Bench:
         self.claims = RunClaims(self.owner, LEASE)
         self.runs, self.record = RunRepository(), RunRecord()
         prepared = {name: Prepared(self.registry[name], steps_of(each)) for name, each in self.built.items()}
+        inbox = Inbox()
         to = Ledgers(self.claims, self.record, self.run_queue, self.sinks)
-        self.engine = Engine(self.store, self.clock, to, prepared, size=self.size, lease=LEASE)
-        self.desk = RunDesk(self.store, self.clock, self.run_queue, self.registry, self.built)
+        self.engine = Engine(self.store, self.clock, to, prepared, size=self.size, lease=LEASE, inbox=inbox)
+        self.desk = RunDesk(self.store, self.clock, self.run_queue, self.registry, self.built, inbox)
         self.people = Interventions(self.store, self.clock, self.run_queue, self.registry, self.built, self.sinks)
         self.reconciler = Reconciler(self.store, self.clock, self.run_queue, self.claims, self.notes)
         self._changed = threading.Condition()

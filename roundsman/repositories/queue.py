@@ -18,7 +18,7 @@ from sqlalchemy import Connection, Row
 
 from roundsman.message import Draft, Entered, KindLimits, Message, worn_out
 from roundsman.repositories.queue_claim import take
-from roundsman.repositories.queue_entry import enter, forget_old_keys
+from roundsman.repositories.queue_entry import enter, enter_taken, forget_old_keys
 from roundsman.repositories.queue_groups import GROUP_LOCKS, lock, settle
 from roundsman.repositories.queue_limits import QueueLimits
 from roundsman.repositories.queue_stock import QueueStock
@@ -105,6 +105,10 @@ class QueueRepository(QueueStock):
     def enqueue(self, connection: Connection, drafts: Sequence[Draft], now: datetime) -> list[Entered]:
         """Put them in; answers in the same order."""
         return enter(connection, drafts, self._window, now)
+
+    def enter_taken(self, connection: Connection, drafts: Sequence[Draft], now: datetime) -> list[Message]:
+        """Put them in and receive them in one; for what nothing holds back, while nothing else waits."""
+        return enter_taken(connection, drafts, self._owner, now + self._lease, now)
 
     def claim(self, connection: Connection, wanted: Mapping[str, int], most: int, now: datetime) -> list[Message]:
         """Receive at most `wanted[kind]` of each kind and `most` in all, the most urgent first."""

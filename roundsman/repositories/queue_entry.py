@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from roundsman.message import Draft, Entered, rank
+from roundsman.message import Draft, Entered, Message, rank
 from roundsman.repositories.queue_groups import settle
 from roundsman.repositories.queue_tables import queue_messages
 from roundsman.repositories.rows import InsertRows
@@ -18,6 +18,11 @@ _NUMBERS = Statement("SELECT nextval(pg_get_serial_sequence('queue_messages', 'i
 _INSERT = InsertRows(
     queue_messages,
     ("id", "kind", "status", "priority", "rank", "group_key", "body", "not_before", "enqueued_at"),
+)
+
+_INSERT_TAKEN = InsertRows(
+    queue_messages,
+    ("id", "kind", "status", "priority", "rank", "body", "deliveries", "token", "owner", "lease_until", "enqueued_at"),
 )
 
 # A key whose time is over is taken again. Another transaction that has just taken it is waited for.
@@ -42,6 +47,22 @@ def enter(connection: Connection, drafts: Sequence[Draft], window: timedelta, no
     settle(connection, (draft.group for _, draft in fresh if draft.group is not None))
     return [
         Entered(str(known[number]), duplicate=True) if number in known else Entered(str(number)) for number in numbers
+    ]
+
+
+def enter_taken(
+    connection: Connection, drafts: Sequence[Draft], owner: str, until: datetime, now: datetime
+) -> list[Message]:
+    """Insert these as if this receiver had claimed them, in the same order. For none with delay, group or dedup key."""
+    numbers = _block(connection, len(drafts))
+    rows = [
+        (number, each.kind, "leased", each.priority, rank(each.priority, now), each.body, 1, 1, owner, until, now)
+        for number, each in zip(numbers, drafts, strict=True)
+    ]
+    _INSERT_TAKEN.execute(connection, rows)
+    return [
+        Message(str(number), each.kind, each.body, each.priority, None, 1, now, 1)
+        for number, each in zip(numbers, drafts, strict=True)
     ]
 
 

@@ -9,6 +9,7 @@ change finds fewer rows than it names, `ClaimLostError` ends the transaction, an
 The records of the hot path are named tuples: every run makes a few, and frozen dataclasses take five times as long.
 """
 
+import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -18,10 +19,10 @@ from typing import Any, NamedTuple
 from sqlalchemy import Connection, TextClause, and_, bindparam, case, false, func, or_, select, text, update
 
 from roundsman.repositories.columns import UtcTime
-from roundsman.repositories.rows import UpdateRows, among, many
+from roundsman.repositories.rows import InsertRows, JsonText, UpdateRows, among, many
 from roundsman.repositories.run_decisions import PAUSE
 from roundsman.repositories.run_tables import runs
-from roundsman.repositories.runs import UNFINISHED, RunStatus
+from roundsman.repositories.runs import UNFINISHED, NewRun, RunStatus
 
 
 class ClaimLostError(Exception):
@@ -100,6 +101,11 @@ _LEAVE = UpdateRows(runs, ("id", "token"), _LEFT, fixed=_FREE)
 _PUT_BACK = UpdateRows(runs, ("id", "token"), _LEFT, fixed=_FREE, where="asked IS NULL")
 _PROGRESS = UpdateRows(runs, ("id", "token"), ("progress",))
 _CLAIMED = tuple(ClaimedRun._fields)
+_INSERT = InsertRows(
+    runs,
+    ("id", "workflow", "status", "state", "input", "data", "priority", "correlation_id", "owner", "token",
+     "lease_until", "message_id", "created_at", "started_at", "keep_s"),
+)  # fmt: skip
 
 
 class RunClaims:
@@ -121,6 +127,24 @@ class RunClaims:
         }
         found = connection.execute(_claim_statement(connection.dialect.name), given)
         return [ClaimedRun(*row) for row in found]
+
+    def insert(
+        self, connection: Connection, new: Sequence[NewRun], message_ids: Sequence[str], now: datetime
+    ) -> list[ClaimedRun]:
+        """Store new runs as if they had been claimed. For those without group and dedup key that are due."""
+        nothing: Mapping[str, Any] = {}
+        running, until = RunStatus.RUNNING.value, now + self._lease
+        rows = [
+            (run.id, run.workflow, running, run.state, run.input, nothing, run.priority, run.correlation_id,
+             self._owner, 1, until, message_id, now, now, run.keep_s)
+            for run, message_id in zip(new, message_ids, strict=True)
+        ]  # fmt: skip
+        _INSERT.execute(connection, rows)
+        return [
+            ClaimedRun(run.id, 1, run.workflow, run.state, _read(run.input), nothing, 0, 0, 0, 0, run.correlation_id,
+                       None, run.keep_s)
+            for run in new
+        ]  # fmt: skip
 
     def standings(self, connection: Connection, ids: Sequence[int]) -> dict[int, Standing]:
         """How these runs stand; one that is gone has no entry."""
@@ -234,6 +258,12 @@ def _claim_statement(dialect: str) -> Any:
 @cache
 def _holding_statement(dialect: str) -> TextClause:
     return text(f"SELECT id, token, asked FROM runs WHERE {among(dialect, 'id', 'ids')} AND status = 'running'")  # noqa: S608
+
+
+def _read(value: Mapping[str, Any] | JsonText) -> Mapping[str, Any]:
+    """As it would be read from the store: nobody else's object, and nothing in it that is no JSON."""
+    read: Mapping[str, Any] = json.loads(value if isinstance(value, JsonText) else json.dumps(value))
+    return read
 
 
 def _all_of(changed: int, rows: Sequence[Any]) -> None:

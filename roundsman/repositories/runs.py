@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Row, and_, func, or_, select, text
 
 from roundsman.repositories.queue_groups import lock
-from roundsman.repositories.rows import InsertRows, UpdateRows
+from roundsman.repositories.rows import InsertRows, JsonText, UpdateRows
 from roundsman.repositories.run_tables import runs
 
 
@@ -90,7 +90,7 @@ class NewRun:
     id: int
     workflow: str
     state: str
-    input: Mapping[str, Any]
+    input: Mapping[str, Any] | JsonText
     priority: int
     group_key: str | None
     dedup_key: str | None
