@@ -126,6 +126,9 @@ class Bench:
         self._changed = threading.Condition()
         self._changes = 0
         event.listen(self.store.engine, "checkin", self._note)
+        dialect = self.store.engine.dialect
+        self._do_commit = dialect.do_commit
+        dialect.do_commit = self._commit  # type: ignore[method-assign, assignment]
 
     # --- what happens ---
 
@@ -159,6 +162,10 @@ class Bench:
             with self._changed:
                 assert self._changed.wait_for(lambda: self._changes != seen, PATIENCE_S), "it never came"  # noqa: B023
 
+    def _commit(self, connection: Any) -> None:
+        self._do_commit(connection)
+        self._note()
+
     def _note(self, *_: object) -> None:
         if threading.current_thread() is threading.main_thread():
             return
@@ -169,6 +176,7 @@ class Bench:
     def close(self) -> None:
         event.remove(self.store.engine, "checkin", self._note)
         self.engine.stop()
+        self.store.engine.dialect.do_commit = self._do_commit  # type: ignore[method-assign]
         self.queue.close()
 
     # --- what is there ---

@@ -88,9 +88,7 @@ class Ledgers:
     """Called after a commit with something to tell them; from the engine's thread, so it must not wait."""
 
 
-def write(
-    connection: Connection, round_: Round, to: Ledgers, now: datetime, rooms: Rooms, *, halting: bool
-) -> Written:
+def write(connection: Connection, round_: Round, to: Ledgers, now: datetime, rooms: Rooms, *, halting: bool) -> Written:
     """Write it all, and claim what the queue has for us. Raises ClaimLostError and StoreError; then nothing counts."""
     written = Written()
     touched = round_.touched()
