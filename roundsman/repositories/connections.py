@@ -80,7 +80,15 @@ def _switch_to_wal(connection: Any, patience_s: float) -> None:
 
 def _begin(connection: Connection) -> None:
     writing = connection.get_execution_options().get(WRITING, False)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
+    driver_of(connection).execute("BEGIN IMMEDIATE" if writing else "BEGIN")
+
+
+def driver_of(connection: Connection) -> Any:
+    """The driver's own connection, for statements that go past SQLAlchemy.
+
+    It is in the transaction that was begun; its errors are its own, and `Store` translates them as well.
+    """
+    return connection.connection.dbapi_connection
 
 
 def _bound_idleness(connection: Any, _record: ConnectionPoolEntry) -> None:

@@ -9,6 +9,7 @@ Driver errors never travel up raw: they carry the URL, the statement and its par
 one sentence that says what an administrator can do.
 """
 
+import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
@@ -106,6 +107,7 @@ class Store:
     def read(self) -> Iterator[Connection]:
         """A consistent view; whatever is written in it is thrown away."""
         with self._translated(), self.engine.connect() as connection:
+            connection.begin()  # not by the first statement: some go past SQLAlchemy
             yield connection
 
     @contextmanager
@@ -142,7 +144,7 @@ class Store:
             raise StoreError(
                 f"All {self.options.pool_size} database connections were busy for 30 s; raise DB_POOL_SIZE."
             ) from None
-        except DBAPIError as error:
+        except (DBAPIError, sqlite3.Error) as error:
             sentence = _sentence(error, place or self.place)
             if sentence is None:
                 raise
@@ -161,13 +163,14 @@ _SENTENCES = {
 """Fragments of SQLite's own messages (its C source, errmsg table), which carry no error code through sqlite3."""
 
 
-def _sentence(error: DBAPIError, place: str) -> str | None:
+def _sentence(error: DBAPIError | sqlite3.Error, place: str) -> str | None:
     """What to tell a person, or None for a fault of our own that deserves its traceback."""
-    cause = str(error.orig).strip().partition("\n")[0]
+    cause = str(error.orig if isinstance(error, DBAPIError) else error).strip().partition("\n")[0]
     for fragment, sentence in _SENTENCES.items():
         if fragment in cause:
             return sentence.format(place=place)
-    if isinstance(error, OperationalError) or error.connection_invalidated:
+    lost = error.connection_invalidated if isinstance(error, DBAPIError) else False
+    if lost or isinstance(error, OperationalError | sqlite3.OperationalError):
         return f"The database {place} does not answer ({_without_url(cause)}); check that it runs and the DB_ settings."
     return None
 

@@ -14,7 +14,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Row
+from sqlalchemy import Connection
 
 from roundsman.message import Draft, Entered, KindLimits, Message, worn_out
 from roundsman.repositories.queue_claim import take
@@ -188,9 +188,9 @@ class QueueRepository(QueueStock):
         # Last: where a head was buried just now, the next one of its group may be among those whose time has come
         _MAKE_READY.run(connection, now=now, most=AT_ONCE)
 
-    def _come_back(self, connection: Connection, rows: Sequence[Row[Any]], now: datetime) -> None:
+    def _come_back(self, connection: Connection, rows: Sequence[Any], now: datetime) -> None:
         """What their receivers have lost."""
-        self._put_back(connection, [_Held(row.id, row.token, row.deliveries) for row in rows], None, now)
+        self._put_back(connection, [_Held(*row) for row in rows], None, now)
 
     def _put_back(
         self, connection: Connection, held: Sequence[_Held], not_before: datetime | None, now: datetime

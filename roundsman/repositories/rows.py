@@ -17,6 +17,7 @@ from sqlalchemy import BigInteger, Boolean, Column, Connection, Dialect, Float, 
 from sqlalchemy.types import JSON, TypeEngine
 
 from roundsman.repositories.columns import UtcTime
+from roundsman.repositories.connections import driver_of
 
 _Row = Sequence[Any]
 _Convert = Callable[[Any], Any]
@@ -56,7 +57,8 @@ class _Statement:
         for place, convert in self._converters_for(connection):
             columns[place] = _converted(columns[place], convert)
         if name == "sqlite":
-            return connection.exec_driver_sql(self._texts[name], list(zip(*columns, strict=True))).rowcount
+            changed: int = driver_of(connection).executemany(self._texts[name], zip(*columns, strict=True)).rowcount
+            return changed
         return connection.exec_driver_sql(self._texts[name], tuple(map(_literal, columns))).rowcount
 
     def _converters_for(self, connection: Connection) -> list[tuple[int, _Convert]]:

@@ -13,16 +13,16 @@ import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import cache
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, TextClause, and_, bindparam, case, false, func, or_, select, text, update
+from sqlalchemy import Connection, and_, bindparam, case, false, func, or_, select, text, update
 
 from roundsman.repositories.columns import UtcTime
 from roundsman.repositories.rows import InsertRows, JsonText, UpdateRows, among, many
 from roundsman.repositories.run_decisions import PAUSE
 from roundsman.repositories.run_tables import runs
 from roundsman.repositories.runs import UNFINISHED, NewRun, RunStatus
+from roundsman.repositories.statement import Statement, read_json
 
 
 class ClaimLostError(Exception):
@@ -100,7 +100,17 @@ _FREE = "owner = NULL, lease_until = NULL, asked = NULL"
 _LEAVE = UpdateRows(runs, ("id", "token"), _LEFT, fixed=_FREE)
 _PUT_BACK = UpdateRows(runs, ("id", "token"), _LEFT, fixed=_FREE, where="asked IS NULL")
 _PROGRESS = UpdateRows(runs, ("id", "token"), ("progress",))
-_CLAIMED = tuple(ClaimedRun._fields)
+# A waiting run is claimable by its time only: one without a time has no `not_before`
+_CLAIM = Statement("""
+UPDATE runs SET status = 'running', owner = :owner, lease_until = :until, token = token + 1,
+    started_at = COALESCE(started_at, :now), not_before = NULL, awaits = NULL, asked = NULL
+WHERE id AMONG :ids AND (
+    (status = 'queued' AND (not_before IS NULL OR not_before <= :now)) OR (status = 'waiting' AND not_before <= :now)
+)
+RETURNING id, token, workflow, state, CAST(input AS text), CAST(data AS text), sequence, attempt, crashes, progress,
+    correlation_id, on_time, keep_s
+""")
+_HOLDING = Statement("SELECT id, token, asked FROM runs WHERE id AMONG :ids AND status = 'running'")
 _INSERT = InsertRows(
     runs,
     ("id", "workflow", "status", "state", "input", "data", "priority", "correlation_id", "owner", "token",
@@ -119,14 +129,12 @@ class RunClaims:
         """Take those of these runs that are due and free."""
         if not ids:
             return []
-        given = {
-            "ids": many(connection.dialect.name, ids),
-            "owner": self._owner,
-            "now": now,
-            "until": now + self._lease,
-        }
-        found = connection.execute(_claim_statement(connection.dialect.name), given)
-        return [ClaimedRun(*row) for row in found]
+        rows = _CLAIM.run(connection, ids=list(ids), owner=self._owner, now=now, until=now + self._lease)
+        inputs, data = read_json([row[4] for row in rows]), read_json([row[5] for row in rows])
+        return [
+            ClaimedRun._make((*row[:4], given, patched, *row[6:]))
+            for row, given, patched in zip(rows, inputs, data, strict=True)
+        ]
 
     def insert(
         self, connection: Connection, new: Sequence[NewRun], message_ids: Sequence[str], now: datetime
@@ -158,8 +166,7 @@ class RunClaims:
         """Of these runs those that are still held under these tokens, with what their holder is asked to do."""
         if not tokens:
             return {}
-        query = _holding_statement(connection.dialect.name)
-        found = connection.execute(query, {"ids": many(connection.dialect.name, tokens)})
+        found = _HOLDING.run(connection, ids=list(tokens))
         return {run_id: asked for run_id, token, asked in found if token == tokens[run_id]}
 
     def advance(self, connection: Connection, advances: Sequence[Advance]) -> None:
@@ -239,25 +246,6 @@ class RunClaims:
         query = select(func.min(runs.c.lease_until)).where(UNFINISHED, runs.c.status == RunStatus.RUNNING.value)
         found: datetime | None = connection.execute(query).scalar()
         return found
-
-
-@cache
-def _claim_statement(dialect: str) -> Any:
-    # A waiting run is claimable by its time only: one without a time has no `not_before`
-    statement = text(
-        "UPDATE runs SET status = 'running', owner = :owner, lease_until = :until, token = token + 1,"  # noqa: S608
-        " started_at = COALESCE(started_at, :now), not_before = NULL, awaits = NULL, asked = NULL"
-        f" WHERE {among(dialect, 'id', 'ids')} AND ((status = 'queued' AND (not_before IS NULL OR not_before <= :now))"
-        " OR (status = 'waiting' AND not_before <= :now))"
-        f" RETURNING {', '.join(_CLAIMED)}"
-    )
-    times = [bindparam(name, type_=UtcTime) for name in ("until", "now")]
-    return statement.bindparams(*times).columns(*(runs.c[name] for name in _CLAIMED))
-
-
-@cache
-def _holding_statement(dialect: str) -> TextClause:
-    return text(f"SELECT id, token, asked FROM runs WHERE {among(dialect, 'id', 'ids')} AND status = 'running'")  # noqa: S608
 
 
 def _read(value: Mapping[str, Any] | JsonText) -> Mapping[str, Any]:

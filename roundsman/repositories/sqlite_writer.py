@@ -5,6 +5,7 @@ other processes are waited for by SQLite itself. And it keeps the pages that a c
 long as nobody else has written: with a connection of its own for each transaction, all of them would be read again.
 """
 
+import sqlite3
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -45,7 +46,7 @@ class SqliteWriter:
             try:
                 with self._connection.begin():
                     yield self._connection
-            except DBAPIError:
+            except (DBAPIError, sqlite3.Error):
                 self._let_go()  # whatever is the matter with it
                 raise
 
