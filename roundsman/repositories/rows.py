@@ -20,6 +20,7 @@ from roundsman.repositories.columns import UtcTime
 from roundsman.repositories.connections import driver_of
 
 _Row = Sequence[Any]
+_encode = json.JSONEncoder().encode
 _Convert = Callable[[Any], Any]
 
 # The first that fits; a subclass stands before its base
@@ -133,7 +134,9 @@ def _storable(text: str | None) -> str | None:
 def _json(value: Any) -> str | None:
     if type(value) is JsonText:
         return str(value)  # a plain one: drivers look twice at subclasses
-    return None if value is None else json.dumps(value)
+    if value == {}:
+        return "{}"
+    return None if value is None else _encode(value)
 
 
 def _converted(values: Iterable[Any], convert: _Convert) -> list[Any]:

@@ -33,6 +33,8 @@ LONGEST_DELAY = timedelta(days=3660)
 
 DEDUP_WINDOW = timedelta(minutes=5)
 
+_encode = json.JSONEncoder(allow_nan=False).encode
+
 
 @dataclass(frozen=True)
 class Order:
@@ -163,7 +165,7 @@ def judge_input(data: object) -> JsonText:
 def judge_json(name: str, value: object) -> JsonText:
     """A value as it will be stored. Raises BadInputError for what cannot be stored as JSON, or is too large."""
     try:
-        written = JsonText(json.dumps(value, allow_nan=False))
+        written = JsonText(_encode(value))
     except (TypeError, ValueError, RecursionError) as error:
         raise BadInputError(f"{name}: cannot be stored as JSON ({error}).") from None
     if len(written) > LARGEST_INPUT:
