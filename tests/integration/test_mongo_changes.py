@@ -75,16 +75,8 @@ def test_a_mark_leaves_out_what_was_read_and_nothing_else(mongo: MongoPlace, dat
 
 
 def test_what_bears_no_time_or_a_far_future_is_no_change(mongo: MongoPlace, database: MongoDatabase) -> None:
-    times: list[Any] = [
-        None,
-        "yesterday",
-        NOW,
-        [],
-        milliseconds(NOW + 2 * AHEAD),
-        float("nan"),
-        9e18,
-        milliseconds(NOW),
-    ]
+    far = milliseconds(NOW + 2 * AHEAD)
+    times: list[Any] = [None, "yesterday", NOW, [], far, float("nan"), 9e18, milliseconds(NOW)]
     feed = feed_over(mongo, database, [changed_at(number, each) for number, each in enumerate(times)])
     assert [each.conversation_id for each in walk(feed, BEGINNING, 3)] == ["100_7"]
     assert feed.newest(NOW) == milliseconds(NOW)
