@@ -48,5 +48,5 @@ def database_name(value: str) -> str:
 def collection_name(value: str) -> str:
     """A name that MongoDB takes."""
     if not re.fullmatch(r"(?!system\.)[^\s$\x00]{1,120}", value):
-        raise ValueError("is no collection's name; it has no blank and no $, and does not begin with system.")
+        raise ValueError("is no collection's name; it has no blank and no $, nor does it begin with `system.`")
     return value
