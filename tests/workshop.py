@@ -233,8 +233,8 @@ class Workshop:
 
     WORK: Mapping[str, Callable[["Workshop", Block], None]] = {
         "picture": _picture, "run": _run, "make-run": _make_run, "beside": _beside, "make": _make, "pytest": _pytest,
-        "module": _module, "settings": _settings, "file": _file, "policies": _policies, "channel": _channel, "patch": _patch,
-        "systemd": _systemd,
+        "module": _module, "settings": _settings, "file": _file, "policies": _policies, "channel": _channel,
+        "patch": _patch, "systemd": _systemd,
     }  # fmt: skip
 
 
