@@ -9,8 +9,8 @@ from zoneinfo import ZoneInfo
 from roundsman.conversations.policies.section import Section, shown
 from roundsman.conversations.policies.toml_lines import Path
 from roundsman.conversations.shifts.calendar import ShiftCalendar
-from roundsman.conversations.shifts.days import Rules
-from roundsman.conversations.shifts.holidays import Holidays, Lunar, Tet, Vietnam, Yearly, parse_country
+from roundsman.conversations.shifts.days import Holidays, Rules
+from roundsman.conversations.shifts.holidays import Lunar, Tet, Vietnam, Yearly, parse_country
 from roundsman.conversations.shifts.ical import IcalError, parse_ical
 from roundsman.conversations.shifts.span import Span, whole_days
 from roundsman.conversations.shifts.week import Hours, Week, make_week, parse_hours, parse_weekdays
