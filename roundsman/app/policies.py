@@ -14,9 +14,12 @@ _MOST_BYTES = 1 << 20
 """Far more than any such file; protects from a device or a log named by mistake."""
 
 
-def policy_book(settings: Settings) -> PolicyBook:
-    """Read the file, if there is one. Raises ConfigurationError with every fault."""
-    chosen, path = settings.conversation, settings.policies_file
+def policy_book(settings: Settings, file: Path | None = None) -> PolicyBook:
+    """Read the settings' file, if they have one, or another one, to try it out.
+
+    Raises ConfigurationError with every fault.
+    """
+    chosen, path = settings.conversation, file or settings.policies_file
     plain = PolicyBook.of_settings(AnsweringClock(chosen.clock), chosen.threshold, comments=chosen.comments)
     if path is None:
         return plain
@@ -25,7 +28,8 @@ def policy_book(settings: Settings) -> PolicyBook:
     try:
         text = _text(path)
     except ValueError as error:
-        raise ConfigurationError([f"POLICIES_FILE: the file {path} {error}."]) from None
+        name = "The file" if file else "POLICIES_FILE: the file"
+        raise ConfigurationError([f"{name} {path} {error}."]) from None
     return read_policies(
         text,
         path.name,

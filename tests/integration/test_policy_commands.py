@@ -11,6 +11,7 @@ from cli_shell import Shell
 
 from config import load
 from roundsman.app.composition import App
+from roundsman.app.policies import policy_book
 from roundsman.clock import ManualClock
 from roundsman.conversations.policies.book import PolicyBook
 from roundsman.errors import EXIT_CONFIGURATION, BadInputError, ConfigurationError
@@ -78,7 +79,7 @@ def test_every_fault_of_the_file_is_a_sentence_with_its_line_and_means_78(shell:
     assert err.splitlines() == [
         'roundsman: policies.toml line 3: policy "p": first_response: is "10", which is no duration; write 10m or'
         " 1h30m.",
-        'roundsman: policies.toml line 4: policy "p": "clok" is no word for this place; did you mean clock.',
+        'roundsman: policies.toml line 4: policy "p": "clok" is no word for this place; did you mean clock?',
     ]
     code, out, _ = shell.run("check-config", "--json")
     assert code == EXIT_CONFIGURATION
@@ -201,6 +202,15 @@ def test_a_job_gets_the_book_and_after_a_reload_the_new_one(tmp_path: Path, cloc
         app.reconfigure(app.settings)
         assert app.parts.build(Asking).policies.policies[0].first_response == timedelta(minutes=20)
         assert app.policies.version != before.version
+
+
+def test_another_file_can_be_tried_out(tmp_path: Path) -> None:
+    settings = load({"ROUNDSMAN_STATE_DIR": "x"}, tmp_path)
+    (tmp_path / "new.toml").write_text(POLICY.format("10m"))
+    assert policy_book(settings, tmp_path / "new.toml").policies[0].name == "p"
+    with pytest.raises(ConfigurationError, match=r"^The file .*/none\.toml does not exist\.$"):
+        policy_book(settings, tmp_path / "none.toml")
+    assert policy_book(settings).policies == ()
 
 
 def test_a_broken_file_changes_nothing(tmp_path: Path, clock: ManualClock) -> None:

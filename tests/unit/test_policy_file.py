@@ -156,7 +156,7 @@ def test_the_example_that_is_shipped_is_in_order() -> None:
 CASES = {
     # what is written: what is said, from the number of the line on
     'x = "': "1: this is no TOML (",
-    "[calender.shop]": '1: "calender" is no word for this place; did you mean calendar.',
+    "[calender.shop]": '1: "calender" is no word for this place; did you mean calendar?',
     "calendar = 5": "1: calendar is 5; write [calendar.NAME].",
     "[calendar]\nshop = 5": "2: calendar: shop is 5; write [calendar.NAME].",
     '[policy]\nname = "p"': "1: policy is a table; begin each policy with [[policy]], in double brackets.",
@@ -198,7 +198,7 @@ CASES = {
         '4: calendar shop: holidays: "24/12" takes no before and days; they belong to vietnam and tet.'
     ),
     SHOP + 'holidays = [{ on = "tet", befor = 2 }]': (
-        '4: calendar shop: holidays: "befor" is no word for this place; did you mean before.'
+        '4: calendar shop: holidays: "befor" is no word for this place; did you mean before?'
     ),
     SHOP + "holidays = [5]": ("4: calendar shop: holidays: is 5; a list of texts or tables in quotes is expected."),
     SHOP + 'closed = ["2026-02-30"]': (
@@ -219,7 +219,7 @@ CASES = {
         '4: staff minh: pancake: "1" belongs to staff lan in line 1 already; keep one of the two.'
     ),
     "[staff.team]": "1: staff team: the name team has a meaning of its own; choose another one.",
-    '[staff.lan]\n[team.a]\nmembers = ["lam"]': ('3: team a: members: nobody is called "lam"; did you mean lan.'),
+    '[staff.lan]\n[team.a]\nmembers = ["lam"]': ('3: team a: members: nobody is called "lam"; did you mean lan?'),
     "[team.a]\ndigest_from = 1": ("2: team a: digest_from: is 1; a whole number from 2 to 1000 is expected."),
     '[team.a]\nmanager = "boss"': '2: team a: manager: there is no staff "boss"; none is known.',
     # policies
@@ -234,7 +234,7 @@ CASES = {
     '[[policy]]\nname = "p"\nfirst_response = "0s"': (
         '3: policy "p": first_response: is "0s"; something above 0 and up to 366d is expected.'
     ),
-    POLICY + 'warn_befor = "3m"': ('4: policy "p": "warn_befor" is no word for this place; did you mean warn_before.'),
+    POLICY + 'warn_befor = "3m"': ('4: policy "p": "warn_befor" is no word for this place; did you mean warn_before?'),
     POLICY + 'warn_before = "10m"': (
         '4: policy "p": warn_before: is not shorter than the time that is allowed; make it shorter.'
     ),
@@ -242,7 +242,10 @@ CASES = {
     POLICY + 'comments = "yes"': '4: policy "p": comments: is "yes"; write true or false without quotes.',
     POLICY + 'exclude_tags = ["!!"]': ('4: policy "p": exclude_tags: "!!" holds no letter and no digit.'),
     POLICY + "pages = [1234]": '4: policy "p": pages: is 1234; a list of texts in quotes is expected.',
-    POLICY + 'team = "sale"\n[team.sales]': ('4: policy "p": team: there is no team "sale"; did you mean sales.'),
+    POLICY + 'team = "sale"\n[team.sales]': ('4: policy "p": team: there is no team "sale"; did you mean sales?'),
+    POLICY + 'team = "sale"\n[[policy.level]]\nto = ["team", "manager"]\n[team.sales]': (
+        '4: policy "p": team: there is no team "sale"; did you mean sales?'
+    ),
     POLICY + '[[policy.level]]\nto = ["team"]': (
         '5: policy "p": level 1: to: names the team, but the policy has no team; set one, such as team = "sales".'
     ),
@@ -250,10 +253,10 @@ CASES = {
         '6: policy "p": level 1: to: names the manager, but the team a has none; set one.'
     ),
     POLICY + '[[policy.level]]\nto = ["assigne"]': (
-        '5: policy "p": level 1: to: nobody is called "assigne"; did you mean assignee.'
+        '5: policy "p": level 1: to: nobody is called "assigne"; did you mean assignee?'
     ),
     POLICY + '[[policy.level]]\nchannels = ["slak"]': (
-        '5: policy "p": level 1: channels: no channel "slak" is set up; did you mean slack.'
+        '5: policy "p": level 1: channels: no channel "slak" is set up; did you mean slack?'
     ),
     POLICY + '[[policy.level]]\nchannels = ["telegram"]': (
         '5: policy "p": level 1: channels: no channel "telegram" is set up; those set up are console, slack.'
@@ -284,7 +287,7 @@ CASES = {
 def test_a_fault_is_one_sentence_with_its_line(text: str) -> None:
     (fault,) = faults(text)
     assert fault.removeprefix("policies.toml line ").startswith(CASES[text])
-    assert fault.endswith(".")
+    assert fault.endswith((".", "?"))
 
 
 def test_all_faults_are_found_at_once_in_the_order_of_the_file() -> None:
@@ -352,5 +355,5 @@ def test_no_file_gets_through_with_a_traceback(text: str) -> None:
         assert read(text).version
     except ConfigurationError as error:
         said = error.faults or ("nothing was said",)
-    assert all(fault.startswith("policies.toml line ") and fault.endswith(".") for fault in said)
+    assert all(fault.startswith("policies.toml line ") and fault.endswith((".", "?")) for fault in said)
     assert all("\n" not in fault and fault.isprintable() for fault in said)

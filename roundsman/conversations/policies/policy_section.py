@@ -12,6 +12,8 @@ from roundsman.conversations.policy import plain_letters
 from roundsman.conversations.shifts.calendar import ALWAYS, ShiftCalendar
 from roundsman.repositories.conversations import AnsweringClock
 
+_UNKNOWN_TEAM = Team("", manager=Staff("", ""))
+"""Stands for a name that is a fault already, so that no level complains of it as well."""
 _CLOCKS = {clock.value: clock for clock in AnsweringClock}
 
 
@@ -36,7 +38,7 @@ def read_policy(section: Section, names: Names) -> Policy | None:
     warn_before, stale_after = section.duration("warn_before"), section.duration("stale_after")
     if warn_before and first and following and warn_before >= min(first, following):
         section.fault("warn_before", "is not shorter than the time that is allowed; make it shorter")
-    team = section.one_of("team", names.teams, "team")
+    team = section.one_of("team", names.teams, "team") or (_UNKNOWN_TEAM if "team" in section.values else None)
     levels = _levels(section, team, names, max(first or timedelta(0), following or timedelta(0)))
     defaults = Policy("", timedelta(minutes=1), timedelta(minutes=1))
     excluded = _tags(section, "exclude_tags")

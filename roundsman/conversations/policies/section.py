@@ -23,7 +23,7 @@ class Faults:
     def add(self, path: Path, text: str) -> None:
         """Note a fault of the value at this path: the rest of a sentence, without its full stop."""
         line = self.line(path)
-        self._found.append((line, f"{self._file} line {line}: {text}."))
+        self._found.append((line, f"{self._file} line {line}: {text}{'' if text.endswith('?') else '.'}"))
 
     def line(self, path: Path) -> int:
         """Where a value stands; that of the table around it when it has no line of its own."""
@@ -152,7 +152,7 @@ def suggestion(name: str, known: Collection[str]) -> str:
 
     nearest = get_close_matches(name, known, n=1, cutoff=0.6)
     if nearest:
-        return f"; did you mean {nearest[0]}?".removesuffix("?")
+        return f"; did you mean {nearest[0]}?"
     return f"; known are {', '.join(sorted(known))}" if known else "; none is known"
 
 
