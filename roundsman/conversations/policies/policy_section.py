@@ -14,6 +14,7 @@ from roundsman.repositories.conversations import AnsweringClock
 
 _UNKNOWN_TEAM = Team("", manager=Staff("", ""))
 """Stands for a name that is a fault already, so that no level complains of it as well."""
+_SCOPE = frozenset({"pages", "types", "tags"})
 _CLOCKS = {clock.value: clock for clock in AnsweringClock}
 
 
@@ -142,5 +143,6 @@ def refuse_unreachable(sections: list[Section], policies: list[Policy | None]) -
             section.fault("name", f"the policy in line {line} is called so already; name one of the two anew")
         if isinstance(name, str):
             seen.setdefault(name, section)
-        if everything is None and policy is not None and policy.scope.is_everything:
+        restricts = _SCOPE & section.values.keys()  # also one that is a fault for itself
+        if everything is None and policy is not None and policy.scope.is_everything and not restricts:
             everything = section

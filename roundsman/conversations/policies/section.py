@@ -1,6 +1,6 @@
 """One table of the file while it is read: typed values out of it, and a sentence with its line for each fault."""
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from datetime import timedelta
 from typing import Any, TypeVar
 
@@ -169,8 +169,3 @@ def shown(value: Any) -> str:
     else:
         text = str(value)
     return text if len(text) <= _MOST_SHOWN else f'{text[: _MOST_SHOWN - 3]}..."'
-
-
-def joined(words: Iterable[str]) -> str:
-    """`a, b`."""
-    return ", ".join(words)
