@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from bson import json_util
 from bson.max_key import MaxKey
 from bson.min_key import MinKey
+from bson.objectid import ObjectId
 
 from roundsman.conversations.moment import MILLISECONDS_FROM
 from roundsman.conversations.mongo.connection import MongoConnection
@@ -109,9 +110,15 @@ def _change(found: dict[str, Any]) -> Change:
     conversation_id = found.get("conversationId")
     return Change(
         conversation_id if isinstance(conversation_id, str) else None,
-        json_util.dumps(found["_id"]),
+        _as_json(found["_id"]),
         _number(found["updatedAt"]),
     )
+
+
+def _as_json(document: Any) -> str:
+    if type(document) is ObjectId:  # nearly all are, and the general way takes ten times as long
+        return f'{{"$oid": "{document}"}}'
+    return json_util.dumps(document)
 
 
 def _number(value: Any) -> float:

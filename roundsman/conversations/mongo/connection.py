@@ -13,6 +13,7 @@ from urllib.parse import parse_qsl, urlsplit
 import pymongo
 from bson.codec_options import CodecOptions, DatetimeConversion
 from bson.errors import BSONError
+from pymongo import ReadPreference
 from pymongo.collection import Collection
 from pymongo.errors import (
     AutoReconnect,
@@ -58,9 +59,11 @@ class MongoConnection:
         self.name = f"mongo {hosts}/{database}"
 
     def collection(self, name: str) -> Collection[Document]:
-        """Use it within `sentences`."""
+        """Use it within `sentences`. The primary's: one secondary may not have yet what another one told."""
         concern = None if "readconcernlevel" in self._given else ReadConcern("majority")
-        return self._client[self.database].get_collection(name, codec_options=_OPTIONS, read_concern=concern)
+        return self._client[self.database].get_collection(
+            name, codec_options=_OPTIONS, read_preference=ReadPreference.PRIMARY, read_concern=concern
+        )
 
     def collection_names(self) -> list[str]:
         """Those that the user may read. Raises SourceError."""

@@ -3,7 +3,7 @@
 It is a saving only: whatever is not remembered is derived once more, with the same result.
 """
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 
 from roundsman.conversations.mongo.changes import Change
 from roundsman.conversations.mongo.checkpoint import OVERLAP
@@ -24,9 +24,9 @@ class Memory:
         self._changes: dict[str, float] = {}
         self._derived: dict[str, float] = {}
 
-    def news(self, changes: Iterable[Change]) -> list[Change]:
-        """Those that may tell more than was known when their conversation was derived last."""
-        return [each for each in changes if self._changes.get(each.document) != each.at_ms and not self._is_known(each)]
+    def knows(self, change: Change) -> bool:
+        """Whether it tells no more than was known when its conversation was derived last."""
+        return self._changes.get(change.document) == change.at_ms or self._was_visible(change)
 
     def derived(self, changes: Sequence[Change], conversation_ids: Collection[str], read_at_ms: float) -> None:
         """These changes are dealt with; these conversations were read no earlier than at that time."""
@@ -41,7 +41,7 @@ class Memory:
             for name in list(kept)[: max(0, len(kept) - MOST)]:
                 del kept[name]
 
-    def _is_known(self, change: Change) -> bool:
-        """Whether the change was visible for sure when its conversation was read."""
+    def _was_visible(self, change: Change) -> bool:
+        """Whether it was visible for sure when its conversation was read."""
         read_at_ms = self._derived.get(change.conversation_id or "")
         return read_at_ms is not None and change.at_ms < read_at_ms - _OVERLAP_MS

@@ -25,6 +25,7 @@ from roundsman.conversations.mongo.memory import Memory
 from roundsman.conversations.mongo.page_rows import PageRows
 from roundsman.conversations.mongo.reader import MongoReader
 from roundsman.conversations.mongo.signs import Trust, fresh_until
+from roundsman.conversations.mongo.stream import ChangeStream
 from roundsman.errors import SourceError
 from roundsman.repositories.engine import Store
 from roundsman.repositories.set_aside import SetAside, SetAsideRepository
@@ -127,44 +128,29 @@ class MongoSync:
     def _sweep(
         self, reader: MongoReader, checkpoint: Checkpoint, counters: Counter[str], stop: StopToken
     ) -> Checkpoint:
+        streams = [
+            ChangeStream(feed, memory, sweep.at, MOST_CHANGES)
+            for feed, memory, sweep in zip(self._database.feeds(), self._memories, checkpoint.sweeps, strict=True)
+        ]
         while True:
             stop.check()
             now = self._clock.now()
-            feeds = self._database.feeds()
-            batches = [
-                feed.changed(sweep.at, now, MOST_CHANGES) for feed, sweep in zip(feeds, checkpoint.sweeps, strict=True)
-            ]
-            if not any(batches):
+            has_more = [each.look_ahead(now) for each in streams]
+            if not any(has_more):
                 return checkpoint
-            parts = [self._part(*each) for each in zip(batches, self._memories, strict=True)]
+            ids: set[str | None] = set()
+            shares = (MOST_CONVERSATIONS // 2, MOST_CONVERSATIONS)
+            news = [stream.take(ids, most) for stream, most in zip(streams, shares, strict=True)]
             conversations, messages = (
-                Sweep(sweep.start, changes[-1].mark) if changes else sweep
-                for sweep, (changes, _) in zip(checkpoint.sweeps, parts, strict=True)
+                Sweep(sweep.start, stream.next_mark) for sweep, stream in zip(checkpoint.sweeps, streams, strict=True)
             )
             checkpoint = replace(checkpoint, sweeps=(conversations, messages))
-            news = [each for _, part in parts for each in part]
-            ids = {each.conversation_id for each in news if each.conversation_id}
-            counters["changes"] += len(news)
-            if news:
-                self._derive(reader, sorted(ids), checkpoint, counters, _nameless(parts))
-            for memory, (changes, _) in zip(self._memories, parts, strict=True):
-                memory.derived(changes, ids, _milliseconds(now))
-            if all(
-                len(changes) == len(batch) < MOST_CHANGES for batch, (changes, _) in zip(batches, parts, strict=True)
-            ):
-                return checkpoint
-
-    def _part(self, batch: Sequence[Change], memory: Memory) -> tuple[Sequence[Change], Sequence[Change]]:
-        """As many changes as concern a bounded number of conversations, and those of them that are news."""
-        news = set(memory.news(batch))
-        ids: set[str | None] = set()
-        for place, each in enumerate(batch):
-            if each in news:
-                ids.add(each.conversation_id)
-            if len(ids) > MOST_CONVERSATIONS // 2:
-                batch = batch[:place]
-                break
-        return batch, [each for each in batch if each in news]
+            counters["changes"] += sum(map(len, news))
+            names = sorted(each for each in ids if each is not None)
+            if ids:
+                self._derive(reader, names, checkpoint, counters, _nameless(*news))
+            for stream in streams:
+                stream.derived(names, _milliseconds(now))
 
     # --- one batch ---
 
@@ -203,7 +189,8 @@ class MongoSync:
             self._set_aside.forget(connection, kind, set(document_ids) - still)
 
 
-def _nameless(parts: Sequence[tuple[Sequence[Change], Sequence[Change]]]) -> list[SetAside]:
+def _nameless(conversations: Sequence[Change], messages: Sequence[Change]) -> list[SetAside]:
+    """Documents that bear no conversation's id."""
     return [
         SetAside(
             kind.value,
@@ -211,8 +198,8 @@ def _nameless(parts: Sequence[tuple[Sequence[Change], Sequence[Change]]]) -> lis
             "conversationId",
             f"{kind} {each.document}: conversationId is missing or no text; the document was set aside.",
         )
-        for kind, (_, news) in zip((Kind.CONVERSATIONS, Kind.MESSAGES), parts, strict=True)
-        for each in news
+        for kind, changes in ((Kind.CONVERSATIONS, conversations), (Kind.MESSAGES, messages))
+        for each in changes
         if each.conversation_id is None
     ]
 
