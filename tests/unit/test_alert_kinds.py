@@ -67,7 +67,7 @@ def test_a_warning_tells_how_much_time_is_left() -> None:
 
 
 @pytest.mark.parametrize(("due", "left"), [({}, "4 min"), ({"due_at": "2026-03-03T03:59:00Z"}, "0 min")])
-def test_the_time_left_follows_from_the_limit_where_no_moment_is_named(due: dict[str, str], left: str) -> None:
+def test_the_time_left_follows_from_the_limit_where_no_moment_is_named(due: dict[str, Any], left: str) -> None:
     assert said(alert(waited_minutes=11, **due), WARNING, EN).title.endswith(f": {left} left")
 
 
@@ -244,7 +244,7 @@ def test_a_changed_digest_shows_who_still_waits_first() -> None:
         ({}, "None of the 3 customers waits any longer (Sales)", "Cả 3 khách không còn chờ trả lời (Sales)"),
     ],
 )
-def test_the_last_change_says_that_all_are_over(notes: dict[str, str], english: str, vietnamese: str) -> None:
+def test_the_last_change_says_that_all_are_over(notes: dict[str, Any], english: str, vietnamese: str) -> None:
     found = [ended(each, **notes) for each in several()]
     assert (digest(found, EN, RESOLVED).title, digest(found, EN, RESOLVED).event) == (english, RESOLVED)
     assert digest(found, VI, RESOLVED).title == vietnamese
