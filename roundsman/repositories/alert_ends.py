@@ -29,7 +29,7 @@ _RESOLVE = UpdateRows(
 
 _UNSENT = Statement(
     """
-    SELECT n.id, n.channel, n.level, n.attempts > 0 AND n.error IS NULL AS perhaps_sent, m.alert_id
+    SELECT n.id, n.channel, n.level, n.maybe_sent, m.alert_id
     FROM notifications AS n JOIN notification_alerts AS m ON m.notification_id = n.id
     WHERE n.id IN (SELECT notification_id FROM notification_alerts WHERE alert_id AMONG :ended)
       AND n.status = 'pending' AND n.event <> 'resolved'
@@ -49,7 +49,7 @@ class _Unsent(NamedTuple):
     id: int
     channel: str
     level: int
-    perhaps_sent: bool
+    maybe_sent: bool
     alert_id: int
 
 
@@ -124,10 +124,10 @@ class AlertEnds:
         )
 
     def _cancel_unsent(self, connection: Connection, ended: list[int], now: datetime) -> None:
-        """Cancel what tells of nothing that goes on. After an attempt that left no error its sender died, and perhaps
-        the message went out: whoever got it must hear the end, so it counts as sent."""
+        """Cancel what tells of nothing that goes on. Where a sender died with it, perhaps the message went out: whoever
+        got it must hear the end, so it counts as sent."""
         rows = [_Unsent._make(row) for row in _UNSENT.run(connection, ended=ended)]
-        perhaps = sorted({row.id for row in rows if row.perhaps_sent})
+        perhaps = sorted({row.id for row in rows if row.maybe_sent})
         never = sorted({row.id for row in rows} - set(perhaps))
         if perhaps:
             _FINISH.run(connection, unsent=perhaps, status="sent", now=now)
