@@ -161,6 +161,11 @@ class ConversationRepository:
             yield [_watched(row) for row in rows]
             last = rows[-1].conversation_id
 
+    def newest_message_ids(self, connection: Connection, conversation_id: str, limit: int) -> set[str]:
+        """The ids of a conversation's latest messages; empty when none is stored."""
+        query = select(messages.c.message_id).where(messages.c.conversation_id == conversation_id)
+        return set(connection.execute(query.order_by(messages.c.sent_at.desc()).limit(limit)).scalars())
+
     def threads(self, connection: Connection, conversation_ids: Collection[str]) -> dict[str, list[MessageRecord]]:
         """The messages of these conversations, oldest first; one without messages has an empty list."""
         found: dict[str, list[MessageRecord]] = {each: [] for each in conversation_ids}
