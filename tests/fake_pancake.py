@@ -1,8 +1,8 @@
 """Pancake's REST API as a real HTTP server on loopback: pages, conversations, messages, and every way to misbehave.
 
-It behaves as the real one does where that is known: sixty conversations an answer, changed last first, with a cursor and
-no end marker; thirty messages, newest first; naive times; errors inside HTTP 200; five requests a second a page and a 429
-without Retry-After. Time is the test's clock, and `skew` what its own clock is ahead of that.
+It behaves as the real one does where that is known: sixty conversations an answer, changed last first, with a cursor
+and no end marker; thirty messages, newest first; naive times; errors inside HTTP 200; five requests a second a page and
+a 429 without Retry-After. Time is the test's clock, and `skew` what its own clock is ahead of that.
 """
 
 import json
@@ -25,7 +25,7 @@ Object = dict[str, Any]
 
 CONVERSATIONS_AT_ONCE = 60
 MESSAGES_AT_ONCE = 30
-USER_TOKEN = "user-token-secret-0123456789"  # noqa: S105  of the fake
+USER_TOKEN = "user-token-secret-0123456789"
 
 
 class Misdeed(Enum):
@@ -348,38 +348,25 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def _misbehave(self, misdeed: Misdeed) -> None:
-        good = json.dumps({"success": True, "conversations": [], "messages": [], "filler": "x" * 200}).encode()
         match misdeed:
-            case Misdeed.TOO_MANY:
-                self._send(429, b'{"success": false, "message": "Too many requests"}')
-            case Misdeed.REFUSED:
-                self._send(200, b'{"success": false, "message": "An error occurred"}')
-            case Misdeed.TOKEN:
-                said = f"Session of {self.path} is over"  # it quotes the token
-                self._send(200, json.dumps({"success": False, "error_code": 102, "message": said}).encode())
-            case Misdeed.SERVER_ERROR:
-                self._send(502, b"<html>Bad gateway</html>")
-            case Misdeed.BAD_GATEWAY_PAGE:
-                self._send(200, b"<html>We are back soon</html>")
-            case Misdeed.CUT:
-                self._send(200, good[:-100])
-            case Misdeed.BROKEN_OFF:
-                self._send(200, good[:-100], length=len(good))
-                self.close_connection = True
             case Misdeed.RESET:
                 self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
                 self.connection.close()
                 self.close_connection = True
             case Misdeed.SILENT:
                 self.close_connection = True
+            case Misdeed.BROKEN_OFF:
+                self._send(200, _GOOD[:-100], length=len(_GOOD))
+                self.close_connection = True
             case Misdeed.SLOW:
-                self._drip(good)
-            case Misdeed.HUGE:
-                self._send(200, b'{"success": true, "filler": "' + b"x" * (17 * 1024 * 1024) + b'"}')
-            case Misdeed.WRONG:
-                self._send(200, b'{"success": true, "conversations": {"a": 1}, "messages": "none"}')
+                self._drip(_GOOD)
+            case Misdeed.TOKEN:  # it quotes the token
+                said = {"success": False, "error_code": 102, "message": f"Session of {self.path} is over"}
+                self._send(200, json.dumps(said).encode())
             case Misdeed.REDIRECT:
                 self._send(302, b"", Location=f"{self.fake.url}/elsewhere?{urlsplit(self.path).query}")
+            case _:
+                self._send(*_ANSWERS[misdeed])
 
     def _drip(self, body: bytes) -> None:
         self.send_response(200)
@@ -389,3 +376,15 @@ class _Handler(BaseHTTPRequestHandler):
         for byte in body:
             self.wfile.write(bytes([byte]))
             gone.wait(0.05)
+
+
+_GOOD = json.dumps({"success": True, "conversations": [], "messages": [], "filler": "x" * 200}).encode()
+_ANSWERS = {
+    Misdeed.TOO_MANY: (429, b'{"success": false, "message": "Too many requests"}'),
+    Misdeed.REFUSED: (200, b'{"success": false, "message": "An error occurred"}'),
+    Misdeed.SERVER_ERROR: (502, b"<html>Bad gateway</html>"),
+    Misdeed.BAD_GATEWAY_PAGE: (200, b"<html>We are back soon</html>"),
+    Misdeed.CUT: (200, _GOOD[:-100]),
+    Misdeed.HUGE: (200, b'{"success": true, "filler": "' + b"x" * (17 * 1024 * 1024) + b'"}'),
+    Misdeed.WRONG: (200, b'{"success": true, "conversations": {"a": 1}, "messages": "none"}'),
+}
