@@ -14,6 +14,8 @@ from sqlalchemy.engine import URL
 from benchmarks.figures import SQLITE_FULL, Figure
 from roundsman.clock import SystemClock
 from roundsman.conversations.importer import Importer
+from roundsman.conversations.keeper import WatchKeeper
+from roundsman.conversations.policies.policy import PolicyBook
 from roundsman.repositories.engine import Store, StoreOptions
 from roundsman.repositories.schema import ensure_schema
 
@@ -53,7 +55,7 @@ def _import(file: Path, database: Path) -> tuple[float, float]:
 
     event.listen(store.engine, "begin", note)
     started_at = time.perf_counter()
-    Importer(store, clock).import_file(str(file))
+    Importer(store, clock, WatchKeeper(PolicyBook())).import_file(str(file))
     ended_at = time.perf_counter()
     store.close()
     return ended_at - started_at, ended_at - begun_at

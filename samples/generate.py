@@ -82,7 +82,6 @@ def load_into_empty_store(at: datetime | None, seed: int) -> None:
     """Import a sample as `roundsman conversations import` would, unless there are conversations already."""
     from jobs import JOBS
     from roundsman.cli.session import Session
-    from roundsman.conversations.importer import Importer
     from roundsman.repositories.conversations import ConversationRepository
 
     session = Session(JOBS)
@@ -92,7 +91,7 @@ def load_into_empty_store(at: datetime | None, seed: int) -> None:
                 print(f"The store {session.store.place} holds conversations already; no sample data was added.")
                 return
         sample = make_sample(at or session.clock.now(), seed)
-        summary = Importer(session.store, session.clock).import_stream(io.StringIO(sample.text()), "the sample")
+        summary = session.app.importer.import_stream(io.StringIO(sample.text()), "the sample")
         print(
             f"Loaded a sample of {len(sample.conversations)} conversations on {len(sample.pages)} pages into "
             f"{session.store.place}: {len(sample.late)} are late, {len(summary.set_aside)} documents were set aside."

@@ -7,9 +7,12 @@ from typing import Any
 
 from roundsman.clock import ManualClock
 from roundsman.conversations.importer import Importer, ImportSummary
-from roundsman.conversations.policy import WaitingPolicy
+from roundsman.conversations.keeper import WatchKeeper
+from roundsman.conversations.policies.policy import Policy, PolicyBook
 from roundsman.conversations.roster import Roster, RosterEntry
+from roundsman.conversations.source import StoreSource
 from roundsman.repositories.engine import Store
+from roundsman.repositories.watch_list import AnsweringClock, WatchListRepository, WatchRow
 
 NOW = datetime(2026, 3, 3, 4, 0, tzinfo=UTC)
 """What the `clock` fixture says."""
@@ -96,24 +99,42 @@ def export(*, pages: Any = (), conversations: Any = (), messages: Any = ()) -> D
     }
 
 
+def policies(
+    clock: AnsweringClock = AnsweringClock.HUMAN,
+    threshold: timedelta = timedelta(minutes=15),
+    *,
+    comments: bool = False,
+    **facts: Any,
+) -> PolicyBook:
+    """One policy for all, as the settings without a file give it, or with more facts."""
+    policy = Policy(clock=clock, first_response=threshold, next_response=threshold, comments=comments, **facts)
+    return PolicyBook(policy, version=repr(policy))
+
+
 class Desk:
     """A store with an importer, as the command line would use it."""
 
     def __init__(self, store: Store, clock: ManualClock, folder: Path) -> None:
         self.store = store
         self.clock = clock
+        self.book = policies()
         self._folder = folder
 
     def take(self, content: Any) -> ImportSummary:
         """Import an export given as a document, or as the text of a file."""
         file = self._folder / "export.json"
         file.write_text(content if isinstance(content, str) else json.dumps(content), encoding="utf-8")
-        return Importer(self.store, self.clock).import_file(str(file))
+        return Importer(self.store, self.clock, WatchKeeper(self.book)).import_file(str(file))
 
-    def roster(self, policy: WaitingPolicy | None = None, at: datetime | None = None) -> dict[str, RosterEntry]:
+    def roster(self, book: PolicyBook | None = None, at: datetime | None = None) -> dict[str, RosterEntry]:
         with self.store.read() as connection:
-            entries = Roster(policy or WaitingPolicy()).all(connection, at or self.clock.now())
+            entries = Roster(book or self.book, StoreSource()).all(connection, at or self.clock.now())
         return {entry.verdict.conversation_id: entry for entry in entries}
 
-    def verdicts(self, policy: WaitingPolicy | None = None, at: datetime | None = None) -> dict[str, str]:
-        return {name: entry.verdict.verdict.value for name, entry in self.roster(policy, at).items()}
+    def verdicts(self, book: PolicyBook | None = None, at: datetime | None = None) -> dict[str, str]:
+        return {name: entry.verdict.verdict.value for name, entry in self.roster(book, at).items()}
+
+    def rows(self) -> dict[str, WatchRow]:
+        """The watch list."""
+        with self.store.read() as connection:
+            return {row.conversation_id: row for rows in WatchListRepository().all(connection) for row in rows}

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum, auto
+from typing import Any
 
 from sqlalchemy import Connection
 
@@ -35,8 +36,8 @@ class Condition:
     """When the condition began, aware."""
     labels: Mapping[str, str]
     """Names to find it by; they become journal fields."""
-    annotations: Mapping[str, str | int | float | None]
-    """Facts that the templates read. No telephone numbers: messages go to group chats."""
+    annotations: Mapping[str, Any]
+    """Facts that the templates read, as JSON. No telephone numbers: messages go to group chats."""
     level: int = 1
 
     @property

@@ -12,9 +12,13 @@ from roundsman.alerts.templates import Language
 from roundsman.app.channels import channels_of
 from roundsman.app.parts import Parts, asks_for
 from roundsman.app.runs import RunParts
-from roundsman.app.settings import registry_of, waiting_policy
+from roundsman.app.settings import policies_of, registry_of
 from roundsman.clock import Clock
-from roundsman.conversations.policy import WaitingPolicy
+from roundsman.conversations.importer import Importer
+from roundsman.conversations.intake import Intake
+from roundsman.conversations.keeper import WatchKeeper
+from roundsman.conversations.policies.policy import PolicyBook
+from roundsman.conversations.source import ConversationSource, StoreSource
 from roundsman.fsm.workflow import Workflow
 from roundsman.owner import Owner
 from roundsman.queues.base import Queue
@@ -76,6 +80,29 @@ class App:
         return AlertBook(self.store, self.clock, names, lambda: self.sender.wake())
 
     @cached_property
+    def policies(self) -> PolicyBook:
+        """When a conversation is late."""
+        return policies_of(self.settings)
+
+    @cached_property
+    def source(self) -> ConversationSource:
+        """Where conversations are read."""
+        return StoreSource()
+
+    @cached_property
+    def keeper(self) -> WatchKeeper:
+        return WatchKeeper(self.policies)
+
+    @cached_property
+    def intake(self) -> Intake:
+        """Where news of live sources enters the store."""
+        return Intake(self.store, self.keeper)
+
+    @cached_property
+    def importer(self) -> Importer:
+        return Importer(self.store, self.clock, self.keeper)
+
+    @cached_property
     def runs(self) -> RunParts:
         """Raises ConfigurationError."""
         workflow_parts = Parts({Store: lambda: self.store, Clock: lambda: self.clock, AlertBook: lambda: self.book})
@@ -105,7 +132,9 @@ class App:
                 Clock: lambda: self.clock,
                 AlertBook: lambda: self.book,
                 TickRepository: lambda: self.ticks,
-                WaitingPolicy: lambda: waiting_policy(self.settings),
+                PolicyBook: lambda: self.policies,
+                ConversationSource: lambda: self.source,
+                WatchKeeper: lambda: self.keeper,
                 Engine: lambda: self.runs.engine,
                 Reconciler: lambda: self.runs.reconciler,
                 RunDesk: lambda: self.runs.desk,

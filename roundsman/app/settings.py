@@ -4,8 +4,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from config import Settings, SettingsError, load
-from roundsman.conversations.policy import AnsweringClock, WaitingPolicy
+from roundsman.conversations.policies.policy import Policy, PolicyBook
 from roundsman.errors import ConfigurationError
+from roundsman.repositories.watch_list import AnsweringClock
 from roundsman.scheduling.job import Job
 from roundsman.scheduling.registry import Registry, register
 
@@ -32,7 +33,11 @@ def registry_of(settings: Settings, jobs: Sequence[type[Job]]) -> Registry:
     return register(jobs, settings.jobs, settings.time_zone)
 
 
-def waiting_policy(settings: Settings) -> WaitingPolicy:
+def policies_of(settings: Settings) -> PolicyBook:
     """When a conversation is late."""
     chosen = settings.conversation
-    return WaitingPolicy(AnsweringClock(chosen.clock), chosen.threshold, chosen.comments)
+    clock = AnsweringClock(chosen.clock)
+    policy = Policy(
+        clock=clock, first_response=chosen.threshold, next_response=chosen.threshold, comments=chosen.comments
+    )
+    return PolicyBook(policy, version=f"{clock}:{chosen.threshold}:{chosen.comments}")

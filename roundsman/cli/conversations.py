@@ -10,7 +10,7 @@ import typer
 from roundsman.cli.group import command_group
 from roundsman.cli.output import print_json, print_table, say
 from roundsman.cli.session import Session
-from roundsman.conversations.importer import Importer, ImportSummary
+from roundsman.conversations.importer import ImportSummary
 from roundsman.conversations.moment import parse_moment
 from roundsman.conversations.platform import platform_of
 from roundsman.conversations.roster import Roster, RosterEntry
@@ -36,7 +36,7 @@ def import_export(
 ) -> None:
     """Import a FolkForm export. Doing it again changes nothing; a broken document is set aside, the rest goes in."""
     session: Session = ctx.obj
-    summary = Importer(session.store, session.clock).import_file(file)
+    summary = session.app.importer.import_file(file)
     if as_json:
         print_json(asdict(summary))
     else:
@@ -90,9 +90,7 @@ def _say_some(sentences: Sequence[str]) -> None:
 
 
 def _roster(session: Session) -> Roster:
-    from roundsman.app.settings import waiting_policy
-
-    return Roster(waiting_policy(session.settings))
+    return Roster(session.app.policies, session.app.source)
 
 
 def _moment(session: Session, at: str | None) -> datetime:

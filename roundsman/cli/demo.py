@@ -21,7 +21,6 @@ from roundsman.app.settings import read_settings
 from roundsman.cli.group import command_group
 from roundsman.cli.output import say
 from roundsman.cli.session import Session
-from roundsman.conversations.importer import Importer
 
 app = command_group()
 
@@ -71,7 +70,7 @@ def _round(demo_app: App) -> None:
 
 
 def _import(demo_app: App, export: dict[str, Any]) -> None:
-    Importer(demo_app.store, demo_app.clock).import_stream(io.StringIO(json.dumps(export)), "the demo's export")
+    demo_app.importer.import_stream(io.StringIO(json.dumps(export)), "the demo's export")
 
 
 def _first_export(now: datetime) -> dict[str, Any]:

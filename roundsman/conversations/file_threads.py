@@ -1,7 +1,7 @@
 """The threads of one export, judged before the write lock is taken.
 
 A conversation of which the store holds no message yet has exactly the thread that the file tells, so its waiting
-state can be known beforehand; under the lock only the others are read and judged anew (`refresh_waiting`).
+state can be known beforehand; under the lock only the others are read and judged anew (`WatchKeeper.refresh`).
 """
 
 from collections.abc import Mapping
@@ -11,8 +11,9 @@ from datetime import datetime
 from roundsman.conversations.export import Export
 from roundsman.conversations.sender import chat_message
 from roundsman.conversations.waiting import waiting_state
-from roundsman.repositories.conversations import MessageRecord, WaitingState
+from roundsman.repositories.conversations import MessageRecord
 from roundsman.repositories.message_stage import StagedThread
+from roundsman.repositories.watch_list import WaitingState
 
 
 @dataclass(frozen=True, slots=True)

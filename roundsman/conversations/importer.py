@@ -15,7 +15,8 @@ from roundsman.conversations.export import Export, read_export
 from roundsman.conversations.export_file import opened
 from roundsman.conversations.file_threads import FileThreads
 from roundsman.conversations.folkform import Collection
-from roundsman.conversations.threads import refresh_waiting
+from roundsman.conversations.keeper import WatchKeeper
+from roundsman.conversations.source import StoredReader
 from roundsman.conversations.waiting import FUTURE_TOLERANCE
 from roundsman.repositories.conversations import Conversation, ConversationRepository
 from roundsman.repositories.engine import Store
@@ -63,9 +64,10 @@ class _Reading:
 class Importer:
     """Imports FolkForm exports."""
 
-    def __init__(self, store: Store, clock: Clock) -> None:
+    def __init__(self, store: Store, clock: Clock, keeper: WatchKeeper) -> None:
         self._store = store
         self._clock = clock
+        self._keeper = keeper
         self._conversations = ConversationRepository()
         self._set_aside = SetAsideRepository()
 
@@ -91,9 +93,11 @@ class Importer:
         made = self._place_messages(connection, export, stage)
         touched = stage.threads(connection)
         messages = stage.merge(connection)
+        reader = StoredReader(connection, repository)
         states = reading.threads.states(touched, repository.page_of(connection, touched.keys()))
-        repository.set_waiting(connection, states)
-        refresh_waiting(repository, connection, (touched.keys() | conversations.written) - states.keys(), now)
+        self._keeper.put(connection, reader.watched(states.keys()), states, now)
+        self._keeper.refresh(connection, reader, (touched.keys() | conversations.written) - states.keys(), now)
+        self._keeper.look_at_pages(connection, pages.written, now)
         self._keep_set_aside(connection, export, now)
         summary = ImportSummary(
             reading.name, conversations_made=made, set_aside=export.set_aside, ignored=dict(export.ignored)

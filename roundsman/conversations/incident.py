@@ -1,12 +1,12 @@
 """One incident, from the first unanswered message to its end: what is to be told now, and when to look again.
 
-Pure and small, as everything else stands on it: the monitor makes it happen, the keeper asks it when a row is due, and a
-simulation replays the past through it. An incident is one wait. People are told of it at most once a level, also when
+Pure and small, as everything else stands on it: the monitor makes it happen, the keeper asks it when a row is due, and
+a simulation replays the past through it. An incident is one wait. People are told of it at most once a level, also when
 the daemon was away while several levels fell due: then only the highest is told.
 """
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from roundsman.conversations.policies.policy import Plan, Policy
@@ -15,6 +15,9 @@ from roundsman.repositories.watch_list import WaitingState, WatchRow
 
 WARNING = 0
 """The level of a warning before the first target."""
+
+CHECK_EVERY = timedelta(hours=1)
+"""An open incident is looked at so often although nothing is due: its conversation may have been removed."""
 
 
 class Facts(NamedTuple):
@@ -60,7 +63,9 @@ def look(row: WatchRow, facts: Facts, policy: Policy, now: datetime, *, may_tell
     if ended:
         row = row._replace(incident_since=None, level=0, warned=False)
     if since is None:
-        return Step(_due(row._replace(snoozed_until=None, snoozed_by=None), None, now), ended, exclusion, None, None, ())
+        return Step(
+            _due(row._replace(snoozed_until=None, snoozed_by=None), None, now), ended, exclusion, None, None, ()
+        )
     plan = policy.plan(since, first=facts.state.answered(policy.clock) is None)
     told = _told(row, plan, now) if may_tell and not is_snoozed(row, now) else ()
     if told:
@@ -113,11 +118,18 @@ def _told(row: WatchRow, plan: Plan, now: datetime) -> tuple[int, ...]:
     return (WARNING,) if warns else ()
 
 
+def _next_check(since: datetime, now: datetime) -> datetime:
+    """When to look whether a conversation of which everything was told still exists; regular, from its beginning on."""
+    return since + CHECK_EVERY * (max(now - since, timedelta(0)) // CHECK_EVERY + 1)
+
+
 def _due(row: WatchRow, plan: Plan | None, now: datetime) -> WatchRow:
     moments = [at for level, at in plan.levels if level > row.level] if plan is not None else []
     if plan is not None and plan.warn_at is not None and row.level == 0 and not row.warned:
         moments.append(plan.warn_at)
     due = min(moments, default=None)
+    if due is None and row.incident_since is not None:
+        due = _next_check(row.incident_since, now)
     if due is not None and row.snoozed_until is not None:
         due = max(due, row.snoozed_until)
     if row.recheck_at is not None:

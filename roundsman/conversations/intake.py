@@ -66,9 +66,13 @@ class Intake:
         unknown = touched - described
         unknown -= self._repository.known(connection, unknown)
         homeless = [each for each in batch.messages if each.conversation_id in unknown]
-        at_home = [each for each in batch.messages if each.conversation_id not in unknown] if homeless else batch.messages
+        at_home = (
+            [each for each in batch.messages if each.conversation_id not in unknown] if homeless else batch.messages
+        )
         stored = put_newer(connection, messages, list(at_home))
-        changed = conversations.written | {each.conversation_id for each in at_home if each.message_id in stored.written}
+        changed = conversations.written | {
+            each.conversation_id for each in at_home if each.message_id in stored.written
+        }
         # A page's settings concern all its conversations; those that wait are looked at again
         self._keeper.look_at_pages(connection, pages.written, now)
         self._keeper.refresh(connection, StoredReader(connection, self._repository), changed, now)

@@ -1,7 +1,7 @@
 """Keeps the watch list true to what is known: every change of a conversation passes here, in its own transaction.
 
-A row is derived from the stored messages anew each time, never from the news itself. So news may come twice, late and in
-any order, and the row is the same.
+A row is derived from the stored messages anew each time, never from the news itself. So news may come twice, late and
+in any order, and the row is the same.
 """
 
 from collections.abc import Collection, Mapping
@@ -11,11 +11,11 @@ from sqlalchemy import Connection
 
 from roundsman.conversations.incident import Facts, next_look
 from roundsman.conversations.policies.policy import PolicyBook
-from roundsman.conversations.sender import chat_message
 from roundsman.conversations.source import ConversationReader
-from roundsman.conversations.waiting import waiting_state
+from roundsman.conversations.threads import read_states
 from roundsman.repositories.conversations import WatchedConversation
 from roundsman.repositories.observations import Observation, ObservationRepository
+from roundsman.repositories.policy_versions import PolicyVersionRepository
 from roundsman.repositories.watch_list import WaitingState, WatchListRepository, WatchRow
 
 
@@ -26,6 +26,7 @@ class WatchKeeper:
         self._book = book
         self._rows = WatchListRepository()
         self._observations = ObservationRepository()
+        self._versions = PolicyVersionRepository()
 
     def replace(self, book: PolicyBook) -> None:
         """From now on these policies are in force (settings were reloaded)."""
@@ -37,11 +38,7 @@ class WatchKeeper:
         """Derive the rows of these conversations anew; the caller holds their locks."""
         ids = sorted(conversation_ids)
         watched = reader.watched(ids)
-        states = {
-            each: waiting_state((chat_message(m, watched[each].conversation.page_id) for m in thread), now)
-            for each, thread in reader.threads(watched.keys()).items()
-        }
-        self.put(connection, watched, states, now)
+        self.put(connection, watched, read_states(reader, watched, now), now)
 
     def put(
         self,
@@ -52,6 +49,8 @@ class WatchKeeper:
     ) -> None:
         """The same for states that were derived already."""
         known = self._rows.find(connection, states.keys())
+        # Rows of a command whose settings are not the daemon's: the monitor is to judge them by its own
+        is_strange = self._versions.current(connection) not in (None, self._book.version)
         rows: list[WatchRow] = []
         over: list[str] = []
         seen: list[Observation] = []
@@ -63,6 +62,8 @@ class WatchKeeper:
             policy = self._book.policy_for(facts.page.page_id, facts.type, facts.tags)
             row = before or WatchRow(conversation_id, facts.page.page_id)
             after = next_look(row, facts, policy, now)
+            if is_strange:
+                after = after._replace(due_at=now)
             seen.append(observation(watched[conversation_id], after, now))
             if after.state.is_idle and after.incident_since is None:
                 over.append(conversation_id)

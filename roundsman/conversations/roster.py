@@ -6,12 +6,13 @@ from datetime import UTC, datetime
 
 from sqlalchemy import Connection
 
-from roundsman.conversations.policy import WaitingPolicy
-from roundsman.conversations.threads import read_threads
+from roundsman.conversations.policies.policy import PolicyBook
+from roundsman.conversations.source import ConversationReader, ConversationSource
+from roundsman.conversations.threads import read_states
 from roundsman.conversations.verdict import Judgement, Verdict, judge
-from roundsman.conversations.waiting import waiting_state
-from roundsman.repositories.conversations import AnsweringClock, ConversationRepository, WatchedConversation
-from roundsman.repositories.versions import chunks
+from roundsman.repositories.conversations import WatchedConversation
+from roundsman.repositories.page_syncs import PageSyncRepository
+from roundsman.repositories.watch_list import AnsweringClock, WaitingState, WatchListRepository
 
 _NEVER = datetime.max.replace(tzinfo=UTC)
 
@@ -25,43 +26,70 @@ class RosterEntry:
 
 
 class Roster:
-    """Judges stored conversations by one policy. Lists come longest waiting first, then by id."""
+    """Judges the conversations of a source by the policies. Lists come longest waiting first, then by id."""
 
-    def __init__(self, policy: WaitingPolicy, repository: ConversationRepository | None = None) -> None:
-        self._policy = policy
-        self._repository = repository or ConversationRepository()
+    def __init__(self, book: PolicyBook, source: ConversationSource) -> None:
+        self._book = book
+        self._source = source
+        self._rows = WatchListRepository()
+        self._syncs = PageSyncRepository()
 
     def all(self, connection: Connection, at: datetime) -> list[RosterEntry]:
         """Every conversation, its messages judged as of that moment."""
+        reader = self._source.reader(connection)
+        fresh = self._fresh(connection)
         entries: list[RosterEntry] = []
-        for batch in self._repository.all(connection):
-            entries += self._judge(connection, {each.conversation.conversation_id: each for each in batch}, at)
+        for batch in reader.all():
+            watched = {each.conversation.conversation_id: each for each in batch}
+            entries += self._judge(watched, read_states(reader, watched, at), fresh, at)
         return self._sorted(entries)
 
     def due(self, connection: Connection, at: datetime) -> list[RosterEntry]:
-        """The late ones as of any moment; reads everything, since the derived columns know only the present."""
+        """The late ones as of any moment; reads everything, since the watch list knows only the present."""
         return [each for each in self.all(connection, at) if each.verdict.verdict is Judgement.LATE]
 
     def due_now(self, connection: Connection, now: datetime) -> list[RosterEntry]:
-        """The late ones of the present; reads only what the index says may be late."""
-        candidates = self._repository.candidates(connection, self._policy.clock, now - self._policy.threshold, now)
+        """The late ones of the present; reads only those who wait."""
+        reader = self._source.reader(connection)
+        fresh = self._fresh(connection)
         entries: list[RosterEntry] = []
-        for chunk in chunks(candidates):
-            entries += self._judge(connection, self._repository.watched(connection, chunk), now)
+        for rows in self._rows.all(connection):
+            watched = reader.watched([row.conversation_id for row in rows])
+            states = {row.conversation_id: row.state for row in rows if row.conversation_id in watched}
+            old = [each for each, state in states.items() if state.recheck_at is not None and state.recheck_at <= now]
+            states |= read_states(reader, {each: watched[each] for each in old}, now)
+            entries += self._judge(watched, states, fresh, now)
         return self._sorted([each for each in entries if each.verdict.verdict is Judgement.LATE])
 
+    def one(
+        self, reader: ConversationReader, connection: Connection, conversation_id: str, at: datetime
+    ) -> RosterEntry | None:
+        """One conversation, or None if the source does not know it."""
+        watched = reader.watched([conversation_id])
+        found = self._judge(watched, read_states(reader, watched, at), self._fresh(connection), at)
+        return found[0] if found else None
+
     def _judge(
-        self, connection: Connection, watched: Mapping[str, WatchedConversation], at: datetime
+        self,
+        watched: Mapping[str, WatchedConversation],
+        states: Mapping[str, WaitingState],
+        fresh: Mapping[str, datetime | None],
+        at: datetime,
     ) -> list[RosterEntry]:
-        threads = read_threads(self._repository, connection, watched)
         return [
-            RosterEntry(each, judge(each, waiting_state(threads[conversation_id], at), self._policy, at))
-            for conversation_id, each in watched.items()
+            RosterEntry(each, judge(each, states[name], self._book, at, fresh_at=fresh.get(each.conversation.page_id)))
+            for name, each in watched.items()
         ]
 
-    def _sorted(self, entries: list[RosterEntry]) -> list[RosterEntry]:
-        return sorted(entries, key=lambda each: (self._since(each.verdict), each.verdict.conversation_id))
+    def _fresh(self, connection: Connection) -> dict[str, datetime | None]:
+        """The watermarks of pages that have one."""
+        return {page_id: sync.fresh_at for page_id, sync in self._syncs.all(connection).items()}
 
-    def _since(self, verdict: Verdict) -> datetime:
-        human = self._policy.clock is AnsweringClock.HUMAN
+    def _sorted(self, entries: list[RosterEntry]) -> list[RosterEntry]:
+        return sorted(entries, key=lambda each: (self._since(each), each.verdict.conversation_id))
+
+    def _since(self, entry: RosterEntry) -> datetime:
+        conversation, verdict = entry.watched.conversation, entry.verdict
+        policy = self._book.policy_for(conversation.page_id, conversation.type, conversation.tags)
+        human = policy.clock is AnsweringClock.HUMAN
         return (verdict.human_waiting_since if human else verdict.waiting_since) or _NEVER

@@ -39,6 +39,10 @@ class ConversationReader(Protocol):
         """Every conversation in the order of ids, in bounded lists."""
         ...
 
+    def lock(self, conversation_ids: Collection[str]) -> None:
+        """Keep others from deriving anything of these until the reader's transaction ends."""
+        ...
+
 
 @dataclass(frozen=True)
 class Reread:
@@ -88,6 +92,9 @@ class StoredReader:
 
     def all(self) -> Iterator[list[WatchedConversation]]:
         return self._repository.all(self._connection)
+
+    def lock(self, conversation_ids: Collection[str]) -> None:
+        self._repository.lock(self._connection, conversation_ids)
 
 
 class StoreSource:

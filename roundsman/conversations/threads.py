@@ -1,40 +1,27 @@
-"""The threads of stored conversations, with the senders that follow from their pages."""
+"""The threads of conversations with the senders that follow from their pages, and the states that follow from them."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from datetime import datetime
 
-from sqlalchemy import Connection
-
 from roundsman.conversations.sender import ChatMessage, chat_message
+from roundsman.conversations.source import ConversationReader
 from roundsman.conversations.waiting import waiting_state
-from roundsman.repositories.conversations import ConversationRepository, WaitingState, WatchedConversation
-from roundsman.repositories.versions import chunks
+from roundsman.repositories.conversations import WatchedConversation
+from roundsman.repositories.watch_list import WaitingState
 
 
 def read_threads(
-    repository: ConversationRepository, connection: Connection, watched: Mapping[str, WatchedConversation]
+    reader: ConversationReader, watched: Mapping[str, WatchedConversation]
 ) -> dict[str, list[ChatMessage]]:
     """The messages of each conversation, oldest first."""
-    threads = repository.threads(connection, watched.keys())
     return {
         each: [chat_message(message, watched[each].conversation.page_id) for message in thread]
-        for each, thread in threads.items()
+        for each, thread in reader.threads(watched.keys()).items()
     }
 
 
-def refresh_waiting(
-    repository: ConversationRepository, connection: Connection, conversation_ids: Collection[str], at: datetime
-) -> None:
-    """Derive the waiting states of these conversations anew from their messages; the caller holds their locks."""
-    for chunk in chunks(sorted(conversation_ids)):
-        watched = repository.watched(connection, chunk)
-        threads = read_threads(repository, connection, watched)
-        states = {each: waiting_state(thread, at) for each, thread in threads.items()}
-        repository.set_waiting(connection, changed_states(watched, states))
-
-
-def changed_states(
-    watched: Mapping[str, WatchedConversation], states: Mapping[str, WaitingState]
+def read_states(
+    reader: ConversationReader, watched: Mapping[str, WatchedConversation], at: datetime
 ) -> dict[str, WaitingState]:
-    """Those that differ from what is stored."""
-    return {each: state for each, state in states.items() if state != watched[each].waiting}
+    """What follows from these messages at a moment."""
+    return {each: waiting_state(thread, at) for each, thread in read_threads(reader, watched).items()}

@@ -28,8 +28,8 @@ conversations = Table(
     Column("customer_name", Text),
     Column("customer_id", Text),  # some of Pancake's calls want it
     Column("tags", Json, nullable=False),  # list of texts
-    Column("assignees", Json, nullable=False, server_default=text("'[]'")),  # list of [id, name]: whose it is now
-    Column("handovers", Json, nullable=False, server_default=text("'[]'")),  # [[time, [added], [removed]], ...]
+    Column("assignees", Json),  # list of [id, name]: whose it is now
+    Column("handovers", Json),  # [[time, [added], [removed]], ...]
     Column("source_updated_at", UtcTime),
 )
 
@@ -76,12 +76,14 @@ watch_list = Table(
     Column("human_answered_at", UtcTime),  # the last one of a person
     Column("recheck_at", UtcTime),  # a message set aside as "from the future" counts from this moment
     Column("incident_since", UtcTime),  # the wait that people were told of, while it is not closed
-    Column("level", Integer, nullable=False, server_default=text("0")),  # the highest one told of that incident
-    Column("warned", Boolean, nullable=False, server_default=text("false")),
+    Column("level", Integer, nullable=False),  # the highest one told of that incident
+    Column("warned", Boolean, nullable=False),
     Column("snoozed_until", UtcTime),
     Column("snoozed_by", Text),
     Column("due_at", UtcTime),  # when the monitor must look next; null: only news can change anything
     partial("ix_watch_list_due_at", "due_at", where="due_at IS NOT NULL"),
+    partial("ix_watch_list_incident", "level", where="incident_since IS NOT NULL"),
+    Index("ix_watch_list_page_id", "page_id"),
 )
 
 # What we knew of a waiting conversation, and from when on: so that a judgement can be explained and repeated.

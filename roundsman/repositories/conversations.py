@@ -18,7 +18,6 @@ from sqlalchemy import Connection, Row, Select, bindparam, select
 from roundsman.repositories.conversation_tables import conversations, messages, pages
 from roundsman.repositories.versions import CHUNK, Changes, chunks, insert_missing, put_newer
 
-
 # Pages, conversations and messages are tuples: a record is its row, and an import handles hundreds of thousands.
 
 
@@ -206,12 +205,12 @@ def _watched(row: Row[Any]) -> WatchedConversation:
             row.customer_id,
             tuple(row.tags),
             _people(row.assignees),
-            tuple(Handover(datetime.fromisoformat(at), _people(a), _people(r)) for at, a, r in row.handovers),
+            tuple(Handover(datetime.fromisoformat(at), _people(a), _people(r)) for at, a, r in row.handovers or ()),
             row.source_updated_at,
         ),
         page,
     )
 
 
-def _people(listed: Sequence[Sequence[Any]]) -> tuple[Person, ...]:
-    return tuple(Person(*each) for each in listed)
+def _people(listed: Sequence[Sequence[Any]] | None) -> tuple[Person, ...]:
+    return tuple(Person(*each) for each in listed or ())

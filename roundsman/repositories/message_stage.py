@@ -27,9 +27,9 @@ from sqlalchemy import (
 from sqlalchemy.schema import CreateTable, DropTable
 
 from roundsman.repositories.columns import UtcTime
+from roundsman.repositories.conversation_tables import messages
 from roundsman.repositories.conversations import MessageRecord
 from roundsman.repositories.engine import upserting
-from roundsman.repositories.conversation_tables import messages
 from roundsman.repositories.versions import Changes, chunks
 
 ROWS_AT_ONCE = 5_000

@@ -96,7 +96,8 @@ class PageSyncRepository:
                 "error": error,
             },
         ).returning(stored.failures)
-        return connection.execute(statement).scalar_one()
+        failures: int = connection.execute(statement).scalar_one()
+        return failures
 
     def start_anew(self, connection: Connection, page_id: str) -> None:
         """Nothing is known of how far our knowledge reaches, after all."""

@@ -6,8 +6,8 @@ from datetime import datetime
 
 from sqlalchemy import Connection, delete, select
 
-from roundsman.repositories.engine import upserting
 from roundsman.repositories.conversation_tables import set_aside
+from roundsman.repositories.engine import upserting
 from roundsman.repositories.versions import chunks
 
 

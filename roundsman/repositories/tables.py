@@ -7,7 +7,7 @@ Rows that are claimed carry the `owner` (see `roundsman.owner`), and each change
 update: one row changed means it is mine.
 """
 
-from sqlalchemy import BigInteger, Boolean, Column, ForeignKey, Index, Integer, Table, Text, UniqueConstraint, text
+from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, Table, Text, UniqueConstraint, text
 
 from roundsman.repositories import conversation_tables, queue_tables, run_tables
 from roundsman.repositories.columns import BigId, Json, UtcTime, metadata, numbered, partial

@@ -8,9 +8,9 @@ nothing that could not be derived anew from messages and policies, but for what 
 from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from sqlalchemy import Connection, bindparam, delete, func, or_, select, update
+from sqlalchemy import Connection, and_, bindparam, delete, func, or_, select, update
 
 from roundsman.repositories.conversation_tables import watch_list
 from roundsman.repositories.engine import upserting
@@ -91,6 +91,18 @@ class WatchListRepository:
             query = query.where(watch_list.c.page_id.not_in(sorted(apart_from_pages)))
         return [WatchRow._make(row) for row in connection.execute(query)]
 
+    def due_and_told(
+        self, connection: Connection, now: datetime, page_ids: Collection[str], *, limit: int = 10_000
+    ) -> list[WatchRow]:
+        """Of these pages, the rows to look at whose incident people know of."""
+        query = select(*_COLUMNS).where(
+            watch_list.c.due_at <= now,
+            watch_list.c.page_id.in_(sorted(page_ids)),
+            watch_list.c.incident_since.is_not(None),
+        )
+        rows = connection.execute(query.order_by(watch_list.c.due_at).limit(limit))
+        return [WatchRow._make(row) for row in rows]
+
     def find(self, connection: Connection, conversation_ids: Collection[str]) -> dict[str, WatchRow]:
         """The rows of these conversations, as far as there are any."""
         found = {}
@@ -133,6 +145,11 @@ class WatchListRepository:
         """Make every row due: the rules have changed. Returns how many."""
         return connection.execute(update(watch_list).values(due_at=now)).rowcount
 
+    def count_late(self, connection: Connection) -> int:
+        """How many wait too long, as people were told."""
+        late = and_(watch_list.c.incident_since.is_not(None), watch_list.c.level > 0)
+        return connection.execute(select(func.count()).select_from(watch_list).where(late)).scalar_one()
+
     def count(self, connection: Connection) -> int:
         """How many conversations wait."""
         waiting = or_(watch_list.c.waiting_since.is_not(None), watch_list.c.human_waiting_since.is_not(None))
@@ -140,4 +157,3 @@ class WatchListRepository:
 
 
 _BY_ID = select(*_COLUMNS).where(watch_list.c.conversation_id.in_(bindparam("ids", expanding=True)))
-

@@ -21,6 +21,7 @@ from sqlalchemy import select
 
 from roundsman.clock import SystemClock
 from roundsman.conversations.importer import Importer
+from roundsman.conversations.keeper import WatchKeeper
 from roundsman.repositories.engine import Store
 from roundsman.repositories.tables import alerts, notifications
 
@@ -80,7 +81,7 @@ class Shop:
     """Where customers write and nobody answers."""
 
     def __init__(self, store: Store) -> None:
-        self._importer = Importer(store, SystemClock())
+        self._importer = Importer(store, SystemClock(), WatchKeeper(chats.policies()))
         self.incidents = 0
 
     def customers_wait(self, count: int) -> None:

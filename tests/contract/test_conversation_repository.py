@@ -6,25 +6,27 @@ from typing import Any
 
 import pytest
 from chats import NOW, ago
-from sqlalchemy import event
 
 from roundsman.repositories.conversations import (
-    AnsweringClock,
     Conversation,
     ConversationRepository,
+    Handover,
     MessageRecord,
     Page,
-    WaitingState,
+    Person,
 )
 from roundsman.repositories.engine import Store
 from roundsman.repositories.message_stage import MessageStage
 from roundsman.repositories.set_aside import SetAside, SetAsideRepository
 
 REPOSITORY = ConversationRepository()
+LAN, MINH = Person("u1", "Lan"), Person("u2")
+HANDOVER = Handover(ago(90.5), (LAN,), (MINH,))
 
 
 def conversation(conversation_id: str, **fields: Any) -> Conversation:
-    return Conversation(conversation_id, "100", "INBOX", "Mai", ("VIP",), NOW)._replace(**fields)
+    usual = Conversation(conversation_id, "100", "INBOX", "Mai", "c1", ("VIP",), (LAN,), (HANDOVER,), NOW)
+    return usual._replace(**fields)
 
 
 def message(message_id: str, minutes_ago: float = 5, conversation_id: str = "100_1", **fields: Any) -> MessageRecord:
@@ -53,7 +55,6 @@ def test_what_was_put_is_read_back(store: Store) -> None:
     assert watched.keys() == {"100_1", "100_2"}
     assert watched["100_1"].conversation == conversation("100_1")
     assert watched["100_1"].page == page
-    assert watched["100_1"].waiting == WaitingState()
     assert threads == {"100_1": [first, third, second], "100_2": []}
 
 
@@ -85,17 +86,6 @@ def test_an_older_copy_never_replaces_a_newer_one(store: Store, stored: Any, off
     assert (changes.changed, changes.unchanged) == (int(replaced), int(not replaced))
 
 
-def test_a_new_copy_of_a_conversation_keeps_its_derived_state(store: Store) -> None:
-    state = WaitingState(ago(5), ago(9), ago(-3))
-    with store.write() as connection:
-        REPOSITORY.put_conversations(connection, [conversation("100_1")])
-        REPOSITORY.set_waiting(connection, {"100_1": state})
-        REPOSITORY.put_conversations(connection, [conversation("100_1", tags=("new",))])
-        watched = REPOSITORY.watched(connection, ["100_1"])["100_1"]
-    assert watched.waiting == state
-    assert watched.conversation.tags == ("new",)
-
-
 def test_missing_ones_are_added_and_known_ones_kept(store: Store) -> None:
     with store.write() as connection:
         REPOSITORY.put_conversations(connection, [conversation("100_1")])
@@ -115,45 +105,6 @@ def test_all_conversations_come_in_bounded_lists(store: Store) -> None:
         assert not REPOSITORY.is_empty(connection)
     assert max(map(len, batches)) == 500
     assert [each.conversation.conversation_id for batch in batches for each in batch] == names
-
-
-def test_candidates_are_those_who_waited_or_must_be_looked_at_again(store: Store) -> None:
-    states = {
-        "long": WaitingState(ago(20), ago(30)),
-        "longest": WaitingState(ago(50), ago(50)),
-        "bot answered": WaitingState(None, ago(20)),
-        "exactly": WaitingState(ago(15), ago(15)),
-        "short": WaitingState(ago(5), ago(5)),
-        "nobody": WaitingState(),
-        "recheck now": WaitingState(None, None, NOW),
-        "recheck later": WaitingState(None, None, NOW + timedelta(microseconds=1)),
-    }
-    with store.write() as connection:
-        REPOSITORY.put_conversations(connection, [conversation(name) for name in states])
-        REPOSITORY.set_waiting(connection, states)
-        human = REPOSITORY.candidates(connection, AnsweringClock.HUMAN, ago(15), NOW)
-        customer = REPOSITORY.candidates(connection, AnsweringClock.CUSTOMER, ago(15), NOW)
-    assert human == ["longest", "long", "bot answered", "recheck now"]
-    assert customer == ["longest", "long", "recheck now"]
-
-
-def test_candidates_are_found_by_index_alone(sqlite_store: Store) -> None:
-    """What a round costs follows what is due, not what is stored."""
-    statements: list[tuple[str, Any]] = []
-
-    @event.listens_for(sqlite_store.engine, "before_cursor_execute")
-    def note(_connection: Any, _cursor: Any, statement: str, parameters: Any, *_: Any) -> None:
-        if "FROM conversations" in statement and "EXPLAIN" not in statement:
-            statements.append((statement, parameters))
-
-    with sqlite_store.read() as connection:
-        REPOSITORY.candidates(connection, AnsweringClock.HUMAN, ago(15), NOW)
-        plans = [
-            " ".join(row.detail for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters))
-            for statement, parameters in list(statements)
-        ]
-    assert len(plans) == 2
-    assert all("USING INDEX ix_conversations_" in plan and "SCAN" not in plan for plan in plans), plans
 
 
 def test_locking_takes_any_number_of_ids(store: Store) -> None:

@@ -1,5 +1,6 @@
 """The schema over both databases: made, recognised, compared with the migrations, refused when it is not ours."""
 
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -161,4 +162,6 @@ def _described(connection: Connection) -> list[Any]:
 
 
 def _lines(sql: str | None) -> list[str]:
-    return [line.strip().rstrip(",") for line in (sql or "").replace("\t", "").splitlines()]
+    # SQLite writes a column that was added later on one line with the one before it
+    parts = re.split(r",\s|\n", (sql or "").replace("\t", ""))
+    return [part.strip().rstrip(",") for part in parts if part.strip()]

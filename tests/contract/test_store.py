@@ -26,10 +26,10 @@ import roundsman.repositories.engine
 from config import Secret, StoreSettings, load
 from roundsman.clock import ManualClock
 from roundsman.errors import EXIT_FAILED, ConfigurationError, StoreError
+from roundsman.repositories.conversation_tables import set_aside
 from roundsman.repositories.engine import Store, StoreOptions, parse_url, ping
 from roundsman.repositories.place import sqlite_file, store_options
 from roundsman.repositories.schema import ensure_schema
-from roundsman.repositories.conversation_tables import set_aside
 from roundsman.repositories.tables import channels
 
 NOON = datetime(2026, 3, 3, 12, 0, tzinfo=UTC)

@@ -15,7 +15,7 @@ from roundsman.cli import main
 
 FIELDS = [
     "conversation_id", "page_id", "verdict", "waiting_since", "human_waiting_since", "waited_minutes", "due_at",
-    "level", "reason",
+    "level", "reason", "policy", "response", "charged",
 ]  # fmt: skip
 
 
@@ -112,6 +112,9 @@ def test_import_list_and_due_in_json(shell: Shell) -> None:
         "due_at": "2026-03-03T03:15:00Z",
         "level": 1,
         "reason": by_id["100_b"]["reason"],
+        "policy": "default",
+        "response": "first",
+        "charged": [{"staff_id": None, "name": None, "minutes": 60.0}],
     }
     assert (by_id["100_c"]["waited_minutes"], by_id["100_c"]["level"]) == (5.0, 0)
     assert (by_id["100_e"]["waited_minutes"], by_id["100_e"]["due_at"]) == (0.0, None)

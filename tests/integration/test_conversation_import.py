@@ -25,6 +25,7 @@ from chats import (
     message,
     milliseconds,
     page,
+    policies,
     staff,
 )
 from hypothesis import HealthCheck, given, settings
@@ -32,13 +33,14 @@ from hypothesis import strategies as st
 
 from roundsman.clock import ManualClock
 from roundsman.conversations.importer import Importer
-from roundsman.conversations.policy import WaitingPolicy
+from roundsman.conversations.keeper import WatchKeeper
 from roundsman.conversations.roster import Roster
+from roundsman.conversations.source import StoreSource
 from roundsman.errors import BadInputError
-from roundsman.repositories.conversations import AnsweringClock, ConversationRepository
+from roundsman.repositories.conversation_tables import conversations, messages, pages, set_aside, watch_list
 from roundsman.repositories.engine import Store
 from roundsman.repositories.set_aside import SetAsideRepository
-from roundsman.repositories.conversation_tables import conversations, messages, pages, set_aside
+from roundsman.repositories.watch_list import AnsweringClock
 
 
 @pytest.fixture
@@ -56,13 +58,13 @@ def contents(store: Store) -> dict[str, list[tuple[Any, ...]]]:
     with store.read() as connection:
         return {
             table.name: sorted(map(tuple, connection.execute(table.select())), key=repr)
-            for table in (pages, conversations, messages)
+            for table in (pages, conversations, messages, watch_list)
         }
 
 
 def empty(store: Store) -> None:
     with store.write() as connection:
-        for table in (pages, conversations, messages):
+        for table in (pages, conversations, messages, watch_list):
             connection.execute(table.delete())
 
 
@@ -176,10 +178,8 @@ def test_the_stored_page_decides_who_answered_not_the_page_that_messages_tell(de
         )
     )
     assert desk.verdicts() == {"100_1": "answered", "100_2": "late"}
-    with desk.store.read() as connection:  # what the monitor goes by
-        states = ConversationRepository().watched(connection, ["100_1", "100_2"])
-    assert states["100_1"].waiting.waiting_since is None
-    assert states["100_2"].waiting.waiting_since == ago(20)
+    assert "100_1" not in desk.rows()
+    assert desk.rows()["100_2"].waiting_since == ago(20)
 
 
 def test_a_message_that_moves_changes_the_wait_of_both_conversations(desk: Desk) -> None:
@@ -187,10 +187,9 @@ def test_a_message_that_moves_changes_the_wait_of_both_conversations(desk: Desk)
     desk.take(export(conversations=[conversation("1"), conversation("2")], messages=[message("m1", ago(20))]))
     desk.take(export(messages=[message("m1", ago(20), name="2")]))
     with desk.store.read() as connection:
-        late = Roster(WaitingPolicy()).due_now(connection, desk.clock.now())
-        states = ConversationRepository().watched(connection, ["100_1", "100_2"])
+        late = Roster(policies(), StoreSource()).due_now(connection, desk.clock.now())
     assert [each.verdict.conversation_id for each in late] == ["100_2"]
-    assert states["100_1"].waiting.waiting_since is None
+    assert "100_1" not in desk.rows()
 
 
 def test_an_older_export_does_not_undo_a_newer_one(desk: Desk) -> None:
@@ -319,7 +318,7 @@ def test_a_file_that_is_no_export_is_refused_whole(name: str, sqlite_desk: Desk,
     file = tmp_path / "bad.json"
     file.write_bytes(content)
     with pytest.raises(BadInputError, match=sentence) as refusal:
-        Importer(sqlite_desk.store, sqlite_desk.clock).import_file(str(file))
+        Importer(sqlite_desk.store, sqlite_desk.clock, WatchKeeper(policies())).import_file(str(file))
     assert str(file) in str(refusal.value)
     assert refusal.value.exit_code == 2
     assert not any(contents(sqlite_desk.store).values())
@@ -328,7 +327,7 @@ def test_a_file_that_is_no_export_is_refused_whole(name: str, sqlite_desk: Desk,
 
 
 def test_a_missing_file_and_a_directory_are_named(sqlite_desk: Desk, tmp_path: Path) -> None:
-    importer = Importer(sqlite_desk.store, sqlite_desk.clock)
+    importer = Importer(sqlite_desk.store, sqlite_desk.clock, WatchKeeper(policies()))
     with pytest.raises(BadInputError, match=r"nothing\.json does not exist"):
         importer.import_file(str(tmp_path / "nothing.json"))
     with pytest.raises(BadInputError, match="is a directory"):
@@ -353,13 +352,13 @@ from sqlalchemy import event
 from sqlalchemy.engine import URL
 from roundsman.clock import SystemClock
 from roundsman.conversations.importer import Importer
-from roundsman.conversations.policy import WaitingPolicy
-from roundsman.conversations.roster import Roster
+from roundsman.conversations.keeper import WatchKeeper
+from roundsman.conversations.policies.policy import PolicyBook
 from roundsman.repositories.engine import Store, StoreOptions
 
 store = Store(StoreOptions(URL.create("sqlite", database=sys.argv[1])))
 event.listen(store.engine, "commit", lambda connection: os.kill(os.getpid(), signal.SIGKILL))
-Importer(store, SystemClock()).import_file(sys.argv[2])
+Importer(store, SystemClock(), WatchKeeper(PolicyBook())).import_file(sys.argv[2])
 """
     database = sqlite_desk.store.options.url.database
     assert database is not None
@@ -401,9 +400,9 @@ def test_due_now_is_all_that_is_late(
     )
     clock = ManualClock(NOW)
     empty(sqlite_store)
-    Importer(sqlite_store, clock).import_stream(io.StringIO(json.dumps(content)), "made")
+    Importer(sqlite_store, clock, WatchKeeper(policies())).import_stream(io.StringIO(json.dumps(content)), "made")
     clock.advance(timedelta(minutes=later))
     with sqlite_store.read() as connection:
         for waiting_clock in AnsweringClock:
-            roster = Roster(WaitingPolicy(waiting_clock))
+            roster = Roster(policies(waiting_clock), StoreSource())
             assert roster.due_now(connection, clock.now()) == roster.due(connection, clock.now())

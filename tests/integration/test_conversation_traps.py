@@ -11,7 +11,7 @@ from chats import NOW, Desk, ago, conversation, export, message, milliseconds, n
 from jobs.conversation_monitor import ConversationMonitor
 from roundsman.alerts.book import AlertBook
 from roundsman.clock import ManualClock
-from roundsman.conversations.policy import WaitingPolicy
+from roundsman.conversations.source import StoreSource
 from roundsman.repositories.engine import Store
 from roundsman.scheduling.job import JobContext, StopToken
 
@@ -23,9 +23,8 @@ def desk(sqlite_store: Store, clock: ManualClock, tmp_path: Path) -> Desk:
 
 def walk(desk: Desk) -> int:
     """How many alerts one round opens, in a process of its own."""
-    monitor = ConversationMonitor(
-        desk.store, AlertBook(desk.store, desk.clock, ["console"], lambda: None), WaitingPolicy()
-    )
+    book = AlertBook(desk.store, desk.clock, ["console"], lambda: None)
+    monitor = ConversationMonitor(desk.store, book, desk.book, StoreSource())
     log = logging.LoggerAdapter(logging.getLogger("test"), {})
     return dict(monitor.run(JobContext(desk.clock, log, StopToken(), desk.clock.now())).counters)["opened"]
 

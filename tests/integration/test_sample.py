@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from chats import Desk
+from chats import Desk, policies
 
 from roundsman.clock import ManualClock
-from roundsman.conversations.policy import COMMENT_TYPES, AnsweringClock, WaitingPolicy
+from roundsman.conversations.policy import COMMENT_TYPES
 from roundsman.repositories.engine import Store
+from roundsman.repositories.watch_list import AnsweringClock
 
 SAMPLES = Path(__file__).parents[2] / "samples"
 COMMITTED = SAMPLES / "folkform-export.json"
@@ -101,7 +102,7 @@ def test_its_verdicts(sqlite_store: Store, clock: ManualClock, tmp_path: Path) -
         "fine": 10,
         "late": 14,
     }
-    customer = desk.verdicts(WaitingPolicy(AnsweringClock.CUSTOMER))
+    customer = desk.verdicts(policies(AnsweringClock.CUSTOMER))
     assert list(customer.values()).count("late") == 11
     again = desk.take(COMMITTED.read_text(encoding="utf-8"))
     assert all((counts.new, counts.changed) == (0, 0) for counts in again.collections.values())

@@ -70,7 +70,12 @@ def test_a_conversation() -> None:
         },
     }
     assert read(document, "fb_conversations") == Conversation(
-        "100_5", "100", "INBOX", "Mai", ("VIP", "spam"), datetime(2026, 3, 3, 4, 3, 22, tzinfo=UTC)
+        "100_5",
+        "100",
+        "INBOX",
+        "Mai",
+        tags=("VIP", "spam"),
+        source_updated_at=datetime(2026, 3, 3, 4, 3, 22, tzinfo=UTC),
     )
 
 

@@ -6,22 +6,24 @@ from datetime import UTC, datetime, timedelta
 from typing import Literal
 
 import pytest
+from chats import policies
 from hypothesis import given
 from hypothesis import strategies as st
 
-from roundsman.conversations.policy import EXCLUDED_TAGS, AnsweringClock, WaitingPolicy, excluding_tag
+from roundsman.conversations.policy import EXCLUDED_TAGS, excluding_tag
 from roundsman.conversations.verdict import Judgement, judge
-from roundsman.repositories.conversations import Conversation, Page, WaitingState, WatchedConversation
+from roundsman.repositories.conversations import Conversation, Page, WatchedConversation
+from roundsman.repositories.watch_list import AnsweringClock, WaitingState
 
 AT = datetime(2026, 3, 3, 4, 0, tzinfo=UTC)
-POLICY = WaitingPolicy()
+POLICY = policies()
 FORMS: list[Literal["NFC", "NFD", "NFKC", "NFKD"]] = ["NFC", "NFD", "NFKC", "NFKD"]
 QUARTER = timedelta(minutes=15)
 
 
 def watched(kind: str = "INBOX", tags: tuple[str, ...] = (), *, synced: bool = True) -> WatchedConversation:
     return WatchedConversation(
-        Conversation("100_1", "100", kind, "Mai", tags), Page("100", "Shop", "shop", synced), WaitingState()
+        Conversation("100_1", "100", kind, "Mai", tags=tags), Page("100", "Shop", "shop", synced)
     )
 
 
@@ -61,7 +63,7 @@ def test_case_form_and_separator_do_not_matter(
 @pytest.mark.parametrize("kind", ["COMMENT", "COMMENT_LIVESTREAM", "LIVESTREAM", "POST", "RATING"])
 def test_comments_are_excluded_unless_switched_on(kind: str) -> None:
     assert judge(watched(kind), waiting(60), POLICY, AT).verdict is Judgement.EXCLUDED
-    assert judge(watched(kind), waiting(60), WaitingPolicy(comments=True), AT).verdict is Judgement.LATE
+    assert judge(watched(kind), waiting(60), policies(comments=True), AT).verdict is Judgement.LATE
 
 
 def test_an_unknown_type_is_watched() -> None:
@@ -91,7 +93,7 @@ def test_exactly_the_threshold_is_fine_and_a_moment_more_is_late() -> None:
 def test_the_clock_in_force_decides() -> None:
     state = waiting(60, bot_answered=True)
     human = judge(watched(), state, POLICY, AT)
-    customer = judge(watched(), state, WaitingPolicy(AnsweringClock.CUSTOMER), AT)
+    customer = judge(watched(), state, policies(AnsweringClock.CUSTOMER), AT)
     assert (human.verdict, human.waited_minutes) == (Judgement.LATE, 60.0)
     assert "only a bot" in human.reason
     assert (customer.verdict, customer.waited_minutes, customer.due_at) == (Judgement.ANSWERED, 0.0, None)

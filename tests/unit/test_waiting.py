@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from roundsman.conversations.sender import ChatMessage, Sender
 from roundsman.conversations.waiting import FUTURE_TOLERANCE, first_answer, waiting_state
-from roundsman.repositories.conversations import AnsweringClock, WaitingState
+from roundsman.repositories.watch_list import AnsweringClock, WaitingState
 
 AT = datetime(2026, 3, 3, 4, 0, tzinfo=UTC)
 
@@ -58,14 +58,21 @@ CASES: dict[str, tuple[list[ChatMessage], float | None, float | None]] = {
 @pytest.mark.parametrize("name", CASES)
 def test_clocks(name: str) -> None:
     thread, waiting, human = CASES[name]
-    assert waiting_state(thread, AT) == WaitingState(at(waiting), at(human), None)
+    state = waiting_state(thread, AT)
+    assert (state.waiting_since, state.human_waiting_since) == (at(waiting), at(human))
 
 
 def test_a_message_from_the_future_waits_for_its_time() -> None:
     thread = [said(-20, CUSTOMER), said(10.5, HUMAN), said(45, CUSTOMER)]
     assert waiting_state(thread, AT) == WaitingState(at(-20), at(-20), recheck_at=at(0.5))
     later = AT + timedelta(minutes=0.5)
-    assert waiting_state(thread, later) == WaitingState(None, None, recheck_at=at(35))
+    assert waiting_state(thread, later) == WaitingState(None, None, at(10.5), at(10.5), recheck_at=at(35))
+
+
+def test_the_last_answer_is_known_on_both_clocks() -> None:
+    thread = [said(-30, HUMAN), said(-20, CUSTOMER), said(-10, BOT), said(-8, HUMAN, removed=True), said(-5, SYSTEM)]
+    state = waiting_state(thread, AT)
+    assert (state.answered(AnsweringClock.CUSTOMER), state.answered(AnsweringClock.HUMAN)) == (at(-10), at(-30))
 
 
 def test_a_removed_message_from_the_future_is_not_waited_for() -> None:

@@ -1,0 +1,118 @@
+"""Closures out of an iCalendar file: events that happen once or again, whole days or hours, in any zone.
+
+The two libraries are imported for such files only: they need 10 MiB.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime, time, timedelta
+from functools import lru_cache
+from typing import Any
+
+from roundsman.conversations.shifts.span import Span
+
+_TOO_OFTEN = frozenset({"SECONDLY", "MINUTELY", "HOURLY"})
+_CUT_AT = 60
+
+
+@dataclass(frozen=True)
+class IcalEvents:
+    """The events of one file. Equal texts are equal."""
+
+    text: str = field(repr=False)
+
+    def in_year(self, year: int) -> Sequence[Span]:
+        return _in_year(self, year)
+
+
+def parse_ical(text: str) -> IcalEvents:
+    """Read a file and try each of its events. Raises IcalError with a sentence's half for each fault."""
+    faults: list[str] = []
+    lines = [at for at, line in enumerate(text.splitlines(), 1) if line.strip().upper() == "BEGIN:VEVENT"]
+    try:
+        events = list(_parsed(text).walk("VEVENT"))
+    except (ValueError, KeyError, IndexError, TypeError) as error:
+        raise IcalError([_broken_line(text, str(error))]) from None
+    if not events:
+        raise IcalError(["holds no event; export the calendar as iCalendar (.ics)"])
+    for place, event in enumerate(events):
+        fault = _fault(event)
+        if fault:
+            where = f"line {lines[place]}: " if place < len(lines) else ""
+            faults.append(f"{where}the event {_name(event)!r} {fault}")
+    if faults:
+        raise IcalError(faults)
+    found = IcalEvents(text)
+    for year in sorted({event.decoded("dtstart").year for event in events}):
+        try:
+            found.in_year(year)
+        except Exception as error:  # noqa: BLE001  whatever a rule makes the libraries raise is the file's fault
+            raise IcalError([f"holds an event of {year} that cannot be worked out ({error})"]) from None
+    return found
+
+
+class IcalError(ValueError):
+    """The file is wrong. `faults` holds second halves of sentences."""
+
+    def __init__(self, faults: Sequence[str]) -> None:
+        self.faults = tuple(faults)
+        super().__init__("; ".join(faults))
+
+
+@lru_cache(maxsize=8)
+def _parsed(text: str) -> Any:
+    from icalendar import Calendar
+
+    return Calendar.from_ical(text)
+
+
+@lru_cache(maxsize=64)
+def _in_year(events: IcalEvents, year: int) -> tuple[Span, ...]:
+    import recurring_ical_events
+
+    found = recurring_ical_events.of(_parsed(events.text)).between(date(year, 1, 1), date(year + 1, 1, 2))
+    return tuple(sorted(set(_spans(found))))
+
+
+def _spans(events: Sequence[Any]) -> Iterator[Span]:
+    for event in events:
+        if str(event.get("STATUS", "")).upper() == "CANCELLED":
+            continue
+        start = event.decoded("dtstart")
+        end = event.decoded("dtend", None)
+        if end is None:  # by the standard: a day, or no time at all
+            end = start + timedelta(days=1) if not isinstance(start, datetime) else start
+        yield Span(_edge(start), _edge(end), _name(event))
+
+
+def _edge(value: date) -> datetime:
+    return value if isinstance(value, datetime) else datetime.combine(value, time())
+
+
+def _name(event: Any) -> str:
+    name = " ".join(str(event.get("SUMMARY") or event.get("UID") or "without a name").split())
+    return name if len(name) <= _CUT_AT else f"{name[: _CUT_AT - 3]}..."
+
+
+def _fault(event: Any) -> str | None:
+    broken = [f"{name}: {reason}" for name, reason in event.errors]
+    if broken:
+        return f"cannot be read ({broken[0]})"
+    if "DTSTART" not in event:
+        return "has no start (DTSTART)"
+    rules = event.get("RRULE", [])
+    for rule in rules if isinstance(rules, list) else [rules]:
+        often = next((str(each).upper() for each in rule.get("FREQ", ()) if str(each).upper() in _TOO_OFTEN), None)
+        if often:
+            return f"is repeated {often}; daily is the most often that a closure comes again"
+    return None
+
+
+def _broken_line(text: str, reason: str) -> str:
+    """With the number of the line that the library quotes, if it quotes one."""
+    for quoted in re.findall(r"'([^']+)'", reason):
+        for at, line in enumerate(text.splitlines(), 1):
+            if quoted and line.startswith(quoted):
+                return f"line {at}: is no line of an iCalendar file"
+    return f"is no iCalendar file ({' '.join(reason.split())[:120]})"

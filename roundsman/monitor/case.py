@@ -1,0 +1,119 @@
+"""What people are told of a customer who waits: the facts of the alert, and how it ended."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from roundsman.alerts.book import Condition
+from roundsman.clock import iso
+from roundsman.conversations.incident import WARNING, Step
+from roundsman.conversations.platform import deep_link, platform_of
+from roundsman.conversations.policies.policy import Policy, PolicyBook
+from roundsman.conversations.sender import ChatMessage, Sender
+from roundsman.conversations.verdict import shares
+from roundsman.conversations.waiting import first_answer
+from roundsman.repositories.alerts import Resolution, Severity
+from roundsman.repositories.conversations import WatchedConversation
+
+KIND = "conversation_unreplied"
+"""The name of the event in the original system; people have rules on it."""
+
+_DIGITS_OF_A_PHONE_NUMBER = 7
+_MINUTE = timedelta(minutes=1)
+
+
+@dataclass(frozen=True)
+class Case:
+    """One conversation at one look of the monitor."""
+
+    watched: WatchedConversation
+    policy: Policy
+    step: Step
+    thread: Sequence[ChatMessage]
+    incident_since: datetime | None
+    """The wait that people had been told of before this look."""
+
+    @property
+    def fingerprint(self) -> str:
+        return f"{KIND}:{self.watched.conversation.conversation_id}"
+
+
+def condition(case: Case, book: PolicyBook, now: datetime) -> Condition:
+    """The alert about a wait that goes on."""
+    conversation, page, step, policy = case.watched.conversation, case.watched.page, case.step, case.policy
+    assert step.since is not None, "somebody waits when a level is told"
+    level = step.told[-1]
+    first = step.row.state.answered(policy.clock) is None
+    state = step.row.state
+    return Condition(
+        kind=KIND,
+        subject=conversation.conversation_id,
+        severity=severity_of(level),
+        since=step.since,
+        labels={
+            "page_id": conversation.page_id,
+            "conversation_id": conversation.conversation_id,
+            "conversation_type": conversation.type,
+        },
+        annotations={
+            "customer_name": _customer_name(case),
+            "page_name": page.name or page.page_id,
+            "conversation_type": conversation.type,
+            "platform": platform_of(conversation).value,
+            "waited_minutes": int(policy.calendar.worked(step.since, now) / _MINUTE),
+            "threshold_minutes": _minutes(policy.target(first=first)),
+            "response": "first" if first else "next",
+            "waiting_since": iso(state.waiting_since) if state.waiting_since else None,
+            "human_waiting_since": iso(state.human_waiting_since) if state.human_waiting_since else None,
+            "policy": policy.name,
+            "charged": _charged(case, step.since, now, book),
+            "link": deep_link(page, conversation),
+        },
+        level=level,
+    )
+
+
+def resolution(case: Case, book: PolicyBook, now: datetime) -> Resolution:
+    """How the wait that people were told of ended."""
+    since = case.incident_since
+    assert since is not None, "people were told of it"
+    if case.step.exclusion is not None:
+        return Resolution(case.step.exclusion.rstrip("."))
+    answer = first_answer(case.thread, since, case.policy.clock, now)
+    if answer is None:
+        return Resolution("the customer's message was removed")
+    facts: dict[str, Any] = {
+        "answered_at": iso(answer.sent_at),
+        "answered_by": answer.sender_name,
+        "waited_minutes": int(case.policy.calendar.worked(since, answer.sent_at) / _MINUTE),
+        "charged": _charged(case, since, answer.sent_at, book),
+    }
+    return Resolution("answered", facts)
+
+
+def severity_of(level: int) -> Severity:
+    """How bad a level is: whoever is told last is to see it first."""
+    if level == WARNING:
+        return Severity.LOW
+    return Severity.MEDIUM if level == 1 else Severity.HIGH
+
+
+def _charged(case: Case, start: datetime, end: datetime, book: PolicyBook) -> list[dict[str, Any]]:
+    found = shares(case.watched, start, end, case.policy, book)
+    return [{"name": share.name, "minutes": int(share.minutes)} for share in found if share.staff_id is not None]
+
+
+def _minutes(duration: timedelta) -> int | float:
+    minutes = round(duration / _MINUTE, 1)
+    return int(minutes) if minutes.is_integer() else minutes
+
+
+def _customer_name(case: Case) -> str | None:
+    """The customer's name; not one that holds a telephone number, as messages go to group chats."""
+    names = [case.watched.conversation.customer_name]
+    names += [each.sender_name for each in reversed(case.thread) if each.sender is Sender.CUSTOMER]
+    for name in names:
+        if name and sum(char.isdigit() for char in name) < _DIGITS_OF_A_PHONE_NUMBER:
+            return name
+    return None

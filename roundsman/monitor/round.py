@@ -1,0 +1,154 @@
+"""One look at the conversations that are due: asked for once more outside of a transaction, then written in one.
+
+Between the two the world may move, so what is written is judged anew from what is stored then; the first look only says
+for which conversations the newest messages are worth a request.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import Connection
+
+from roundsman.alerts.book import AlertBook, AlertDesk, Fired, Resolved
+from roundsman.conversations.incident import Step, look
+from roundsman.conversations.keeper import facts_of, observation
+from roundsman.conversations.policies.policy import Policy, PolicyBook
+from roundsman.conversations.source import ConversationSource
+from roundsman.conversations.threads import read_threads
+from roundsman.conversations.waiting import waiting_state
+from roundsman.monitor.case import KIND, Case, condition, resolution
+from roundsman.repositories.alerts import Resolution
+from roundsman.repositories.conversations import WatchedConversation
+from roundsman.repositories.engine import Store
+from roundsman.repositories.observations import ObservationRepository
+from roundsman.repositories.page_syncs import PageSync, PageSyncRepository
+from roundsman.repositories.watch_list import WaitingState, WatchListRepository, WatchRow
+from roundsman.scheduling.job import JobContext
+
+FRESH_ENOUGH = timedelta(seconds=5)
+"""Data that is no older need not be asked for once more."""
+
+_GONE = Resolution("the conversation no longer exists")
+
+
+@dataclass(frozen=True)
+class Done:
+    """What came of a batch."""
+
+    checked: int = 0
+    opened: int = 0
+    escalated: int = 0
+    resolved: int = 0
+    held: int = 0
+    """Were to be told of, but their newest messages could not be had."""
+
+
+class Round:
+    """Looks at rows for one job, which it names in its alerts."""
+
+    def __init__(self, store: Store, alerts: AlertBook, book: PolicyBook, source: ConversationSource, job: str) -> None:
+        self._store = store
+        self._alerts = alerts
+        self._book = book
+        self._source = source
+        self._job = job
+        self._rows = WatchListRepository()
+        self._observations = ObservationRepository()
+
+    def walk(self, ctx: JobContext, batch: Sequence[WatchRow], unsure: Collection[str], now: datetime) -> Done:
+        """Look at these rows. Of conversations on `unsure` pages nothing is told but ends."""
+        held = self._reread(ctx, [row for row in batch if row.page_id not in unsure], now)
+        with self._alerts.transaction(self._job) as desk:
+            return self._write(desk, [row.conversation_id for row in batch], held, unsure, now)
+
+    # --- before ---
+
+    def _reread(self, ctx: JobContext, rows: Sequence[WatchRow], now: datetime) -> frozenset[str]:
+        """Asks for the newest messages of whatever would be told; what may not be told yet as they cannot be had.
+
+        Without them it is certain that a customer was late only when the page's watermark lies behind that moment.
+        """
+        with self._store.read() as connection:
+            syncs = PageSyncRepository().all(connection)
+            if not syncs:
+                return frozenset()  # nothing outside knows more than we do
+            watched = self._source.reader(connection).watched([row.conversation_id for row in rows])
+        late_at: dict[str, datetime] = {}
+        for row in rows:
+            if row.conversation_id in watched and not _is_fresh(syncs.get(row.page_id), now):
+                step = self._look(row, watched[row.conversation_id], row.state, now)
+                if step.told and step.plan is not None:
+                    late_at[row.conversation_id] = step.plan.moment_of(step.told[0])
+        if not late_at:
+            return frozenset()
+        failed = self._source.reread([watched[each] for each in late_at], now, ctx.stop).failed
+        for conversation_id, reason in failed.items():
+            ctx.log.warning("Conversation %s could not be read again before an alert: %s", conversation_id, reason)
+        known = {page_id: sync.fresh_at for page_id, sync in syncs.items() if sync.fresh_at is not None}
+        return frozenset(
+            each for each in failed
+            if (fresh_at := known.get(watched[each].conversation.page_id)) is None or fresh_at <= late_at[each]
+        )  # fmt: skip
+
+    # --- then ---
+
+    def _write(
+        self, desk: AlertDesk, batch: Sequence[str], held: Collection[str], unsure: Collection[str], now: datetime
+    ) -> Done:
+        reader = self._source.reader(desk.connection)
+        reader.lock(batch)
+        rows = self._rows.find(desk.connection, batch)
+        watched = reader.watched(rows.keys())
+        threads = read_threads(reader, watched)
+        cases: list[Case] = []
+        for conversation_id, thread in threads.items():
+            row, each = rows[conversation_id], watched[conversation_id]
+            may_tell = conversation_id not in held and row.page_id not in unsure
+            step = self._look(row, each, waiting_state(thread, now), now, may_tell=may_tell)
+            cases.append(Case(each, self._policy(each), step, thread, row.incident_since))
+        gone = rows.keys() - watched.keys()
+        self._store_rows(desk.connection, rows, cases, gone, now)
+        # First the ends: a customer who was answered and is late again has both, under one fingerprint
+        endings = {case.fingerprint: resolution(case, self._book, now) for case in cases if case.step.ended}
+        ended = desk.resolve_all(endings | {f"{KIND}:{conversation_id}": _GONE for conversation_id in gone})
+        fired = desk.fire_all([condition(case, self._book, now) for case in cases if case.step.told])
+        return Done(
+            checked=len(rows),
+            opened=sum(each is Fired.OPENED for each in fired.values()),
+            escalated=0,
+            resolved=sum(each is Resolved.RESOLVED for each in ended.values()),
+            held=len(held),
+        )
+
+    def _store_rows(
+        self,
+        connection: Connection,
+        rows: Mapping[str, WatchRow],
+        cases: Sequence[Case],
+        gone: Collection[str],
+        now: datetime,
+    ) -> None:
+        over = [case.step.row.conversation_id for case in cases if case.step.is_over]
+        changed = [
+            case for case in cases if not case.step.is_over and case.step.row != rows[case.step.row.conversation_id]
+        ]
+        self._rows.remove(connection, [*gone, *over])
+        self._rows.put(connection, [case.step.row for case in changed])
+        # Only what time itself has brought: messages that were set aside as from the future
+        news = [case for case in cases if case.step.row.state != rows[case.step.row.conversation_id].state]
+        self._observations.add(connection, [observation(case.watched, case.step.row, now) for case in news])
+
+    def _look(
+        self, row: WatchRow, watched: WatchedConversation, state: WaitingState, now: datetime, *, may_tell: bool = True
+    ) -> Step:
+        return look(row, facts_of(watched, state), self._policy(watched), now, may_tell=may_tell)
+
+    def _policy(self, watched: WatchedConversation) -> Policy:
+        conversation = watched.conversation
+        return self._book.policy_for(conversation.page_id, conversation.type, conversation.tags)
+
+
+def _is_fresh(sync: PageSync | None, now: datetime) -> bool:
+    """Whether asking once more would hardly bring anything."""
+    return sync is None or (sync.fresh_at is not None and now - sync.fresh_at <= FRESH_ENOUGH)

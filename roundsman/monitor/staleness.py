@@ -1,0 +1,89 @@
+"""One alert for each page whose data is too old to judge by, and its end when the data has caught up.
+
+While a page is stale nothing is told about its customers: whoever seems to wait may have been answered long ago. What
+is late all the same when the data is back is told then, with its true waiting time.
+"""
+
+import logging
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+
+from roundsman.alerts.book import AlertBook, Condition
+from roundsman.clock import iso, short_duration
+from roundsman.conversations.freshness import Staleness, stale_pages, unsure_pages
+from roundsman.conversations.policies.policy import PolicyBook
+from roundsman.conversations.source import ConversationSource
+from roundsman.logs import fields
+from roundsman.repositories.alerts import AlertRepository, Resolution, Severity
+from roundsman.repositories.conversations import Page
+from roundsman.repositories.engine import Store
+from roundsman.repositories.page_syncs import PageSyncRepository
+from roundsman.repositories.stale_spans import StaleSpanRepository
+
+KIND = "page_stale"
+
+log = logging.getLogger(__name__)
+
+
+class StalenessWatch:
+    """Belongs to one job, which it names in its alerts."""
+
+    def __init__(self, store: Store, alerts: AlertBook, book: PolicyBook, source: ConversationSource, job: str) -> None:
+        self._store = store
+        self._alerts = alerts
+        self._book = book
+        self._source = source
+        self._job = job
+        self._syncs = PageSyncRepository()
+        self._spans = StaleSpanRepository()
+        self._began_at: datetime | None = None
+
+    def look(self, now: datetime) -> frozenset[str]:
+        """Opens and closes the alerts; returns the pages about which nothing is told. Writes only what has changed."""
+        # Right after a start all data is as old as the daemon was down: the sync deserves its chance first
+        self._began_at = self._began_at or now
+        with self._store.read() as connection:
+            syncs = self._syncs.all(connection)
+            if not syncs:
+                return frozenset()
+            before = self._spans.open(connection)
+            told = {alert.subject for alert in AlertRepository().open_of_kind(connection, KIND)}
+        stale = stale_pages(syncs, self._book, now)
+        news = [
+            each
+            for page_id, each in stale.items()
+            if page_id not in told and now - max(each.known_until, self._began_at) > each.allowed
+        ]
+        if before != stale.keys() or told - stale.keys() or news:
+            self._write(stale, news, told - stale.keys(), now)
+        return unsure_pages(syncs, stale)
+
+    def _write(self, stale: Mapping[str, Staleness], news: list[Staleness], over: set[str], now: datetime) -> None:
+        with self._alerts.transaction(self._job) as desk:
+            self._spans.mark(desk.connection, stale.keys(), now)
+            pages = self._source.reader(desk.connection).pages()
+            desk.resolve_all({f"{KIND}:{page_id}": Resolution("its data has caught up") for page_id in over})
+            desk.fire_all([_condition(each, pages.get(each.page_id), now) for each in news])
+        for each in news:
+            log.warning(
+                "The data of page %s ends %s ago, so nothing is told about its customers: %s",
+                each.page_id, short_duration(now - each.known_until), each.error or "its sync does not get through",
+                extra=fields(JOB=self._job),
+            )  # fmt: skip
+
+
+def _condition(staleness: Staleness, page: Page | None, now: datetime) -> Condition:
+    return Condition(
+        kind=KIND,
+        subject=staleness.page_id,
+        severity=Severity.HIGH,
+        since=staleness.known_until,
+        labels={"page_id": staleness.page_id},
+        annotations={
+            "page_name": (page.name if page is not None else None) or staleness.page_id,
+            "known_until": iso(staleness.known_until),
+            "data_age_minutes": int((now - staleness.known_until) / timedelta(minutes=1)),
+            "allowed_minutes": int(staleness.allowed / timedelta(minutes=1)),
+            "last_error": staleness.error,
+        },
+    )
