@@ -318,6 +318,7 @@ class FakePancake:
 class _Handler(BaseHTTPRequestHandler):
     fake: FakePancake
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # headers and body are two writes, and the second would wait 40 ms
 
     def do_GET(self) -> None:
         self._serve()
