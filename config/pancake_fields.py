@@ -1,4 +1,4 @@
-"""Readers of the values that concern Pancake; the sentences are made as in `config.fields`. Tokens are never repeated."""
+"""Readers of the values that concern Pancake; sentences are made as in `config.fields`. Tokens are never repeated."""
 
 import re
 from collections.abc import Mapping

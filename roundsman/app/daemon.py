@@ -26,6 +26,7 @@ class Daemon:
         self._app = app
         self._notifier = notifier
         self._scheduling = Scheduling(app.clock, app.ticks)
+        _ = app.policies  # a fault in their file is one of the settings: no start
         app.works()  # builds the jobs; one of them may drive runs
         self._engine = app.runs.engine if app.drives_runs else None
         driving: list[Service] = [Driving(self._engine, app.runs.reconciler)] if self._engine is not None else []
@@ -55,20 +56,24 @@ class Daemon:
 
     def reload(self) -> None:
         """Read the settings again and take over what can change. Raises RoundsmanError; then nothing changed."""
-        before = self._app.settings
+        before, policies = self._app.settings, self._app.policies
         settings = read_settings(os.environ, working_folder())
         changes = differences(before, settings)
         self._app.reconfigure(settings)
         try:
             self._assign(at_start=False)
         except RoundsmanError:
-            self._app.reconfigure(before)
+            self._app.reconfigure(before, policies)
             raise
         logs.setup(settings.log_level, settings.secrets())
-        if not changes:
+        has_file = settings.policies_file is not None or before.policies_file is not None
+        other_policies = has_file and self._app.policies.version != policies.version
+        if not changes and not other_policies:
             log.info("Settings read again: no difference")
         for change in changes:
             log.info("Settings: %s", change)
+        if other_policies:
+            log.info("Policies: version %s -> %s", policies.version, self._app.policies.version)
 
     def _assign(self, *, at_start: bool) -> None:
         registry = self._app.registry

@@ -1,4 +1,4 @@
-"""`roundsman conversations`: import, list, due."""
+"""`roundsman conversations`: import, list, due, calendar."""
 
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from roundsman.cli.calendars import show_calendar
 from roundsman.cli.group import command_group
 from roundsman.cli.output import print_json, print_table, say
 from roundsman.cli.session import Session
@@ -62,6 +63,9 @@ def list_due(ctx: typer.Context, at: AtOption = None, as_json: JsonOption = Fals
     with session.store.read() as connection:
         entries = roster.due_now(connection, moment) if at is None else roster.due(connection, moment)
     _print(session, entries, as_json=as_json, when_empty="Nobody has waited too long.")
+
+
+app.command("calendar")(show_calendar)
 
 
 def say_summary(summary: ImportSummary) -> None:

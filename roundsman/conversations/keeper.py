@@ -10,7 +10,7 @@ from datetime import datetime
 from sqlalchemy import Connection
 
 from roundsman.conversations.incident import Facts, next_look
-from roundsman.conversations.policies.policy import PolicyBook
+from roundsman.conversations.policies.book import PolicyBook
 from roundsman.conversations.source import ConversationReader
 from roundsman.conversations.threads import read_states
 from roundsman.repositories.conversations import WatchedConversation

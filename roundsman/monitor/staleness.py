@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from roundsman.alerts.book import AlertBook, Condition
 from roundsman.clock import iso, short_duration
 from roundsman.conversations.freshness import Staleness, stale_pages, unsure_pages
-from roundsman.conversations.policies.policy import PolicyBook
+from roundsman.conversations.policies.book import PolicyBook
 from roundsman.conversations.source import ConversationSource
 from roundsman.logs import fields
 from roundsman.repositories.alerts import AlertRepository, Resolution, Severity
