@@ -9,12 +9,12 @@ from config.setting import Setting
 PAGE_TOKENS: Setting[Mapping[str, str]] = Setting(
     "PANCAKE_PAGE_ACCESS_TOKENS", pancake_fields.page_tokens,
     "The pages to sync, each with its token: PAGE_ID=TOKEN, separated by commas or new lines.",
-    example="123456789012345=TOKEN,987654321098765=TOKEN", secret=True,
+    example="123456789012345=TOKEN-OF-THE-PAGE,987654321098765=TOKEN-OF-THE-PAGE", secret=True,
 )  # fmt: skip
 USER_TOKEN: Setting[str] = Setting(
     "PANCAKE_ACCESS_TOKEN", pancake_fields.token,
     "The token of a user: tells the names of pages, and which there are when none is named above.",
-    example="TOKEN-OF-A-USER", secret=True,
+    example="TOKEN-OF-THE-USER", secret=True,
 )  # fmt: skip
 BASE_URL: Setting[str] = Setting(
     "PANCAKE_BASE_URL", fields.web_address, "Where Pancake's API is.", "https://pages.fm"

@@ -4,9 +4,9 @@ import re
 from collections.abc import Mapping
 from types import MappingProxyType
 
-_TOKEN = re.compile(r"[!-~]{16,4000}")
+_TOKEN = re.compile(r"[!-~]{12,4000}")
 _PAGE_ID = re.compile(r"[^\s=,;]{1,200}")
-_EXAMPLE = "123456789012345=TOKEN,987654321098765=TOKEN"
+_EXAMPLE = "PAGE_ID=TOKEN,PAGE_ID=TOKEN"
 
 
 def token(value: str) -> str:

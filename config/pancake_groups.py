@@ -2,10 +2,12 @@
 
 from datetime import timedelta
 from types import MappingProxyType
+from typing import Any
 
 from config import pancake_catalogue as p
 from config.reading import Values
 from config.secret import Secret
+from config.setting import Setting
 from config.settings import PancakeSettings
 
 
@@ -14,10 +16,11 @@ def pancake_of(values: Values) -> PancakeSettings | None:
     tokens, user = values.optional(p.PAGE_TOKENS), values.optional(p.USER_TOKEN)
     base_url, days = values.required(p.BASE_URL), values.required(p.SYNC_DAYS)
     overlap = values.required(p.OVERLAP)
+    only_with_it: tuple[Setting[Any], ...] = (p.BASE_URL, p.SYNC_DAYS, p.OVERLAP)
     if not (values.tried(p.PAGE_TOKENS) or values.tried(p.USER_TOKEN)):
         values.notes.extend(
             f"{setting.name} has no effect without PANCAKE_PAGE_ACCESS_TOKENS or PANCAKE_ACCESS_TOKEN."
-            for setting in (p.BASE_URL, p.SYNC_DAYS, p.OVERLAP)
+            for setting in only_with_it
             if values.tried(setting)
         )
     if not tokens and not user:

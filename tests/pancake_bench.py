@@ -12,7 +12,7 @@ from roundsman.conversations.pancake.client import PancakeClient
 from roundsman.conversations.pancake.errand import Errand
 from roundsman.conversations.pancake.page_syncer import PageSyncer, Stand, SyncCounts, SyncOptions
 from roundsman.conversations.pancake.token import PageAccess, Token
-from roundsman.conversations.policies.policy import PolicyBook
+from roundsman.conversations.policies.book import PolicyBook
 from roundsman.repositories.conversations import ConversationRepository, MessageRecord, WatchedConversation
 from roundsman.repositories.engine import Store
 from roundsman.repositories.page_syncs import PageSync, PageSyncRepository

@@ -106,7 +106,7 @@ def _read(job: type[Job], reader: FactReader, default_zone: ZoneInfo, missing: M
             f"{reader.label('memory_limit_mib')}: only an isolated job can be limited;"
             f" set JOB_{job.name.upper()}_ISOLATE=on."
         )
-    if facts.enabled and job.needs in missing:
+    if facts.enabled and job.needs is not None and job.needs in missing:
         reader.faults.append(
             f"{reader.label('enabled')}: it cannot be on without {missing[job.needs]}; set that, or take this away."
         )

@@ -108,8 +108,10 @@ class BatchReader:
 
 
 def _conversation(listed: Object, page_id: str, reading: Reading) -> Conversation | None:
+    customers = listed.get("customers")
+    first = customers[0] if isinstance(customers, list) and customers and isinstance(customers[0], dict) else {}
     try:
-        return read_conversation(listed, page_id=page_id)
+        return read_conversation(listed, page_id=page_id, customer_id=id_or_none(first, "id"))
     except BrokenFieldError as error:
         name = id_or_none(listed, "id") or page_id
         sentence = f"{CONVERSATIONS} {name}: {error.field} {error.reason}; the conversation was set aside."

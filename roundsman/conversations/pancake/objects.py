@@ -72,8 +72,7 @@ def read_conversation(
         customer_name=_customer_name([of_page, object_of(conversation, "from", path), *customers], page_id),
         customer_id=id_or_none(conversation, "customer_id")
         or id_or_none(of_page, "customer_id")
-        or customer_id
-        or next((found for each in customers if (found := id_or_none(each, "id"))), None),
+        or customer_id,
         tags=_tags(conversation, path),
         assignees=_assignees(conversation, path),
         handovers=_handovers(conversation, path),
