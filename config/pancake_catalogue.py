@@ -16,9 +16,7 @@ USER_TOKEN: Setting[str] = Setting(
     "The token of a user: tells the names of pages, and which there are when none is named above.",
     example="TOKEN-OF-THE-USER", secret=True,
 )  # fmt: skip
-BASE_URL: Setting[str] = Setting(
-    "PANCAKE_BASE_URL", fields.web_address, "Where Pancake's API is.", "https://pages.fm"
-)
+BASE_URL: Setting[str] = Setting("PANCAKE_BASE_URL", fields.web_address, "Where Pancake's API is.", "https://pages.fm")
 SYNC_DAYS: Setting[float] = Setting(
     "PANCAKE_SYNC_DAYS", fields.number(above=0, up_to=365, of="days"),
     "How far back a page is read the first time.", "7",

@@ -16,6 +16,7 @@ from roundsman.conversations.policies.book import PolicyBook
 from roundsman.repositories.conversations import ConversationRepository, MessageRecord, WatchedConversation
 from roundsman.repositories.engine import Store
 from roundsman.repositories.page_syncs import PageSync, PageSyncRepository
+from roundsman.repositories.watch_list import AnsweringClock
 from roundsman.scheduling.job import StopToken
 
 PAGE = "100"
@@ -48,7 +49,9 @@ class Bench:
         self.pause = Hurry(clock)
         self.stop = StopToken()
         self.client = client_of(fake, clock)
-        self.intake = Intake(store, WatchKeeper(PolicyBook()))
+        self.intake = Intake(
+            store, WatchKeeper(PolicyBook.of_settings(AnsweringClock.HUMAN, timedelta(minutes=15), comments=False))
+        )
         self.options = options or SyncOptions()
         self.syncer = PageSyncer(self.client, store, self.intake, clock, self.options)
         self.counts = SyncCounts()

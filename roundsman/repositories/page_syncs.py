@@ -112,8 +112,3 @@ class PageSyncRepository:
     def forget(self, connection: Connection, page_ids: Collection[str]) -> None:
         """These pages have no live source any more."""
         connection.execute(delete(page_syncs).where(page_syncs.c.page_id.in_(sorted(page_ids))))
-
-    def keep_only(self, connection: Connection, source: str, page_ids: Collection[str]) -> None:
-        """All other pages of this source have none any more, and nothing of them can grow stale."""
-        others = page_syncs.c.page_id.not_in(sorted(page_ids))
-        connection.execute(delete(page_syncs).where(page_syncs.c.source == source, others))

@@ -15,7 +15,6 @@ from roundsman.conversations.pancake.errand import Errand
 from roundsman.conversations.pancake.fault import Fault, PancakeError
 from roundsman.conversations.pancake.pacing import Pacing
 from roundsman.conversations.pancake.token import PageAccess, Token
-from roundsman.conversations.pancake.transport import Transport
 from roundsman.retry import backoff
 
 CONVERSATIONS_AT_ONCE = 60
@@ -68,6 +67,9 @@ class PancakeClient:
         timeout: timedelta = REQUEST_TIMEOUT,
         rng: random.Random | None = None,
     ) -> None:
+        # Here, as it brings requests along, which a daemon without Pancake need not load
+        from roundsman.conversations.pancake.transport import Transport
+
         self._transport = Transport(base_url)
         self._pacing = pacing or Pacing(clock)
         self._timeout = timeout

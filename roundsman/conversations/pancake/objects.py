@@ -70,9 +70,7 @@ def read_conversation(
         page_id=required(page_id, f"{path}page_id"),
         type=type_of(conversation, path),
         customer_name=_customer_name([of_page, object_of(conversation, "from", path), *customers], page_id),
-        customer_id=id_or_none(conversation, "customer_id")
-        or id_or_none(of_page, "customer_id")
-        or customer_id,
+        customer_id=id_or_none(conversation, "customer_id") or id_or_none(of_page, "customer_id") or customer_id,
         tags=_tags(conversation, path),
         assignees=_assignees(conversation, path),
         handovers=_handovers(conversation, path),
