@@ -120,11 +120,15 @@ class Desk:
         self.book = policies()
         self._folder = folder
 
+    @property
+    def keeper(self) -> WatchKeeper:
+        return WatchKeeper(self.book)
+
     def take(self, content: Any) -> ImportSummary:
         """Import an export given as a document, or as the text of a file."""
         file = self._folder / "export.json"
         file.write_text(content if isinstance(content, str) else json.dumps(content), encoding="utf-8")
-        return Importer(self.store, self.clock, WatchKeeper(self.book)).import_file(str(file))
+        return Importer(self.store, self.clock, self.keeper).import_file(str(file))
 
     def roster(self, book: PolicyBook | None = None, at: datetime | None = None) -> dict[str, RosterEntry]:
         with self.store.read() as connection:

@@ -29,10 +29,13 @@ class Daemon:
         _ = app.policies  # a fault in their file is one of the settings: no start
         app.works()  # builds the jobs; one of them may drive runs
         self._engine = app.runs.engine if app.drives_runs else None
-        driving: list[Service] = [Driving(self._engine, app.runs.reconciler)] if self._engine is not None else []
+        self._driving = None if self._engine is None else _driving(app)
+        driving: list[Service] = [] if self._driving is None else [self._driving]
         telling: list[Service] = [app.runs.outbox] if app.runs.outbox.sinks else []
         self._services: Sequence[Service] = (
-            Heartbeat(app.store, app.clock, app.owner, self.status),
+            Heartbeat(
+                app.store, app.clock, app.owner, self.status, None if self._engine is None else app.runs.driving_facts
+            ),
             app.sender,
             *telling,
             *driving,
@@ -112,6 +115,8 @@ class Daemon:
 
     def look_around(self) -> None:
         self._scheduling.look_around()
+        if self._driving is not None:
+            self._driving.look_around()
 
     def clock_jumped(self, by: timedelta) -> None:
         log.warning("The clock jumped by %+.1f s, or the process stood still", by.total_seconds())
@@ -138,3 +143,7 @@ class Daemon:
             due, name = min(coming)
             text += f", next: {name} at {iso(due.replace(microsecond=0))}"
         return text
+
+
+def _driving(app: App) -> Driving:
+    return Driving(app.runs.engine, app.runs.reconciler, app.runs.neighbours)

@@ -16,10 +16,13 @@ _MOST_BYTES = 1 << 20
 
 def policy_book(settings: Settings) -> PolicyBook:
     """Read the file, if there is one. Raises ConfigurationError with every fault."""
-    chosen, path = settings.conversation, settings.policies_file
-    plain = PolicyBook.of_settings(AnsweringClock(chosen.clock), chosen.threshold, comments=chosen.comments)
-    if path is None:
-        return plain
+    if settings.policies_file is None:
+        return _of_settings(settings)
+    return policy_book_of(settings, settings.policies_file)
+
+
+def policy_book_of(settings: Settings, path: Path) -> PolicyBook:
+    """The book in this file. Raises ConfigurationError with every fault."""
     from roundsman.conversations.policies.file import read_policies
 
     try:
@@ -29,10 +32,15 @@ def policy_book(settings: Settings) -> PolicyBook:
     return read_policies(
         text,
         path.name,
-        otherwise=plain.otherwise,
+        otherwise=_of_settings(settings).otherwise,
         channels=settings.alerts.channels,
         read_file=lambda name: _text(path.parent / name),
     )
+
+
+def _of_settings(settings: Settings) -> PolicyBook:
+    chosen = settings.conversation
+    return PolicyBook.of_settings(AnsweringClock(chosen.clock), chosen.threshold, comments=chosen.comments)
 
 
 def _text(path: Path) -> str:

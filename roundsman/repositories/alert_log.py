@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import Connection, select
 
 from roundsman.repositories.rows import InsertRows
-from roundsman.repositories.tables import alert_log
+from roundsman.repositories.tables import alert_log, alerts
 
 _INSERT = InsertRows(alert_log, ["alert_id", "at", "event", "level", "channel", "detail"])
 
@@ -31,6 +31,9 @@ class LogEvent(StrEnum):
     """A message had become pointless before it left."""
     GAVE_UP = "gave_up"
     """A channel will never take a message."""
+
+
+_NEWS = (LogEvent.OPENED.value, LogEvent.WARNED.value, LogEvent.ESCALATED.value)
 
 
 @dataclass(frozen=True)
@@ -57,6 +60,18 @@ class AlertLog:
                 for each in entries
             ],
         )
+
+    def told(
+        self, connection: Connection, kind: str, start: datetime, end: datetime
+    ) -> list[tuple[datetime, str, int, datetime]]:
+        """When alerts of a kind were opened or rose within [start, end): moment, fingerprint, level, since when."""
+        query = (
+            select(alert_log.c.at, alerts.c.fingerprint, alert_log.c.level, alerts.c.since_at)
+            .join(alerts, alerts.c.id == alert_log.c.alert_id)
+            .where(alerts.c.kind == kind, alert_log.c.event.in_(_NEWS), alert_log.c.at >= start, alert_log.c.at < end)
+            .order_by(alert_log.c.id)
+        )
+        return [(row.at, row.fingerprint, row.level, row.since_at) for row in connection.execute(query)]
 
     def of_alert(self, connection: Connection, alert_id: int) -> list[LogEntry]:
         """Everything about one alert, in the order in which it happened."""

@@ -183,6 +183,11 @@ class AlertRepository:
             found += map(_alert, connection.execute(select(alerts).where(alerts.c.id.in_(ids[start : start + CHUNK]))))
         return sorted(found, key=lambda alert: (alert.since_at, alert.id))
 
+    def of_fingerprint(self, connection: Connection, fingerprint: str) -> list[Alert]:
+        """Every alert that there was about one thing, oldest first."""
+        rows = connection.execute(select(alerts).where(alerts.c.fingerprint == fingerprint).order_by(alerts.c.id))
+        return [_alert(row) for row in rows]
+
     def all_open(self, connection: Connection) -> list[Alert]:
         """The open alerts, newest first."""
         rows = connection.execute(select(alerts).where(OPEN))

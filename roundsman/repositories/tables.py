@@ -15,7 +15,7 @@ from roundsman.repositories.columns import Json, UtcTime, metadata, numbered, pa
 
 __all__ = [
     "alert_log", "alerts", "channels", "conversation_tables", "daemons", "job_states", "metadata",
-    "notification_alerts", "notifications", "queue_tables", "run_tables", "ticks",
+    "notification_alerts", "notifications", "queue_tables", "run_tables", "store_identity", "ticks",
 ]  # fmt: skip
 
 # --- scheduling ---
@@ -71,4 +71,13 @@ daemons = Table(
     Column("started_at", UtcTime, nullable=False),
     Column("heartbeat_at", UtcTime, nullable=False),
     Column("status", Text, nullable=False),
+    Column("driving", Json),  # the settings by which it drives runs; null for one that drives none
+)
+
+# One row, with the id 1: what tells this store from every other one, wherever it lies and however it is reached
+store_identity = Table(
+    "store_identity",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("identity", Text, nullable=False),
 )
