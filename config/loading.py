@@ -7,6 +7,7 @@ from types import MappingProxyType
 
 from config import catalogue as c
 from config.groups import alerts_of, slack_of, store_of, telegram_of
+from config.mongo_groups import mongo_of
 from config.names import fact_in, judge_names
 from config.pancake_groups import pancake_of
 from config.queue_groups import queue_of, runs_of
@@ -48,6 +49,7 @@ def load(environ: Mapping[str, str], directory: Path) -> Settings:
         ),
         slack=slack,
         telegram=telegram,
+        mongo=mongo_of(values),
         jobs=_facts(values, "JOB_"),
         workflows=_facts(values, "WORKFLOW_", needs_restart=True),
         policies_file=_policies_file(values),
