@@ -60,7 +60,7 @@ class World:
             stored, state = bench.messages(), PageSyncRepository().find(connection, PAGE)
         if state is not None and state.fresh_at is not None:
             assert state.fresh_at <= self.clock.now()
-            assert {each["id"] for each in self.told if each["told"] <= state.fresh_at} <= stored.keys()
+            assert {each["id"] for each in self.told if each["told"] < state.fresh_at} <= stored.keys()
 
     def bench(self) -> Bench:
         """A process that has just begun."""
@@ -140,6 +140,8 @@ def test_in_the_end_the_store_is_equal_to_the_truth(taken: list[tuple[Any, ...]]
                 assert {name for name, each in stored.items() if each.is_removed} == {
                     name for thread in threads.values() for name, each in thread.items() if each.get("is_removed")
                 }
-                assert {name: each.conversation.source_updated_at for name, each in bench.stored().items()} == {
-                    name: each["_updated"] for name, each in world.fake.pages[PAGE].conversations.items()
-                }
+                # Where Pancake's clock was set back, a copy that it calls newer stays; messages have no such order
+                conversations = world.fake.pages[PAGE].conversations
+                copies = {name: each.conversation.source_updated_at for name, each in bench.stored().items()}
+                assert copies.keys() == conversations.keys()
+                assert all(at is not None and at >= conversations[name]["_updated"] for name, at in copies.items())
