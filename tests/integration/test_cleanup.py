@@ -27,6 +27,7 @@ from roundsman.repositories.ticks import TickRepository
 from roundsman.scheduling.job import JobContext, StoppedError, StopReason, StopToken
 
 LOG = logging.LoggerAdapter(logging.getLogger("test"), {})
+NOTHING = {"ticks": 0, "alerts": 0, "runs": 0, "observations": 0, "stale_spans": 0}
 AWAY = "Redis redis 127.0.0.1:6379/0 was not reached; check REDIS_URL."
 
 
@@ -65,7 +66,7 @@ def test_dead_letters_are_kept_for_thirty_days(store: Store, clock: ManualClock,
     clock.advance(timedelta(days=29))
     assert clean(store, clock, queue)["dead_letters"] == 0, "to the end of the thirtieth day"
     clock.advance(timedelta(seconds=1))
-    assert clean(store, clock, queue) == {"ticks": 0, "alerts": 0, "runs": 0, "dead_letters": 1}
+    assert clean(store, clock, queue) == NOTHING | {"dead_letters": 1}
     assert numbers(queue.dead()) == [2]
 
 
