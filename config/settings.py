@@ -42,6 +42,33 @@ class ConversationSettings:
 
 
 @dataclass(frozen=True)
+class PancakeSettings:
+    """How to reach Pancake as a live source."""
+
+    page_tokens: Mapping[str, Secret] = field(default_factory=lambda: MappingProxyType({}))
+    """By page id."""
+    user_token: Secret | None = None
+    base_url: str = "https://pages.fm"
+    first_sync: timedelta = timedelta(days=7)
+    """How far back a page is read the first time."""
+    overlap: timedelta = timedelta(minutes=5)
+
+
+@dataclass(frozen=True)
+class MongoSettings:
+    """A MongoDB that holds the conversations."""
+
+    url: Secret
+    database: str
+    collections: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    """Names of `conversations`, `messages`, `pages` or `agents` that are not FolkForm's own."""
+    trust: str = "auto"
+    """By what FolkForm counts as up to date: `auto`, `agents`, `writes` or `always`."""
+    priority_sync: bool = False
+    """Whether `needsPrioritySync` is set there."""
+
+
+@dataclass(frozen=True)
 class AlertSettings:
     """Where alerts go and in which language."""
 
@@ -160,6 +187,8 @@ class Settings:
     alerts: AlertSettings
     slack: SlackSettings | None
     telegram: TelegramSettings | None
+    mongo: MongoSettings | None = None
+    """None: conversations are read in the store."""
     jobs: Mapping[str, Mapping[str, str]] = field(default_factory=lambda: MappingProxyType({}))
     """Job name to its overridden facts (`schedule`, `timeout`, ...), as written: the registry, which knows the jobs,
     judges them."""
@@ -169,6 +198,8 @@ class Settings:
     """The file of policies, which others read and judge; None: `conversation` says all."""
     queue: QueueSettings = field(default_factory=QueueSettings)
     runs: RunSettings = field(default_factory=RunSettings)
+    pancake: PancakeSettings | None = None
+    """None: no live source of that kind."""
     notes: tuple[str, ...] = ()
     """What is no fault but should be said once."""
     in_force: tuple[InForce, ...] = field(default=(), repr=False)
@@ -187,6 +218,8 @@ class Settings:
             password = _password(text)
             if password:
                 yield from (password, unquote(password))
+        if self.pancake is not None:  # each for itself: the list of them is never seen as a whole
+            yield from (token.reveal() for token in self.pancake.page_tokens.values())
 
 
 def _password(text: str) -> str | None:

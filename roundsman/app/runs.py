@@ -23,6 +23,7 @@ from roundsman.runs.drivers import DrivingJob
 from roundsman.runs.engine import Engine
 from roundsman.runs.findings import Investigation
 from roundsman.runs.held import Prepared
+from roundsman.runs.inbox import Inbox
 from roundsman.runs.interventions import Interventions
 from roundsman.runs.neighbours import Neighbours
 from roundsman.runs.outbox import Outbox
@@ -58,6 +59,7 @@ class RunParts:
         self._owner = owner
         self._store = store
         self._build = build
+        self._inbox = Inbox()  # in which the desk finds the engine, if one drives runs in this process
         self.registry = workflows_of(settings, workflows)
 
     @cached_property
@@ -82,12 +84,12 @@ class RunParts:
         to = Ledgers(self.claims, RunRecord(), self.run_queue, self.outbox.sinks, self.outbox.wake)
         size = self._settings.runs.concurrency
         box = BlackBox((self._settings.state_dir, self._owner))
-        return Engine(self._store, self._clock, to, prepared, size=size, lease=LEASE, box=box)
+        return Engine(self._store, self._clock, to, prepared, size=size, lease=LEASE, box=box, inbox=self._inbox)
 
     @cached_property
     def desk(self) -> RunDesk:
         """Where runs are submitted."""
-        return RunDesk(self._store, self._clock, self.run_queue, self.registry, self.workflows)
+        return RunDesk(self._store, self._clock, self.run_queue, self.registry, self.workflows, self._inbox)
 
     @cached_property
     def interventions(self) -> Interventions:

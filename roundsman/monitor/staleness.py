@@ -5,14 +5,17 @@ is late all the same when the data is back is told then, with its true waiting t
 """
 
 import logging
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
+
+from sqlalchemy import Connection
 
 from roundsman.alerts.book import AlertBook, Condition
 from roundsman.clock import iso, short_duration
 from roundsman.conversations.freshness import Staleness, stale_pages, unsure_pages
 from roundsman.conversations.policies.book import PolicyBook
 from roundsman.conversations.source import ConversationSource
+from roundsman.errors import SourceError
 from roundsman.logs import fields
 from roundsman.repositories.alerts import AlertRepository, Resolution, Severity
 from roundsman.repositories.conversations import Page
@@ -21,6 +24,9 @@ from roundsman.repositories.page_syncs import PageSyncRepository
 from roundsman.repositories.stale_spans import StaleSpanRepository
 
 KIND = "page_stale"
+
+_CAUGHT_UP = Resolution("its data has caught up")
+_NOT_WATCHED = Resolution("the page is synced no more")
 
 log = logging.getLogger(__name__)
 
@@ -44,8 +50,6 @@ class StalenessWatch:
         self._began_at = self._began_at or now
         with self._store.read() as connection:
             syncs = self._syncs.all(connection)
-            if not syncs:
-                return frozenset()
             before = self._spans.open(connection)
             told = {alert.subject for alert in AlertRepository().open_of_kind(connection, KIND)}
         stale = stale_pages(syncs, self._book, now)
@@ -55,15 +59,18 @@ class StalenessWatch:
             if page_id not in told and now - max(each.known_until, self._began_at) > each.allowed
         ]
         unsure = unsure_pages(syncs, stale)
-        if before != unsure or told - stale.keys() or news:
-            self._write(unsure, news, told - stale.keys(), now)
+        over = {each: _CAUGHT_UP if each in syncs else _NOT_WATCHED for each in told - stale.keys()}
+        if before != unsure or over or news:
+            self._write(unsure, news, over, now)
         return unsure
 
-    def _write(self, unsure: Collection[str], news: list[Staleness], over: set[str], now: datetime) -> None:
+    def _write(
+        self, unsure: Collection[str], news: list[Staleness], over: Mapping[str, Resolution], now: datetime
+    ) -> None:
         with self._alerts.transaction(self._job) as desk:
             self._spans.mark(desk.connection, unsure, now)
-            pages = self._source.reader(desk.connection).pages()
-            desk.resolve_all({f"{KIND}:{page_id}": Resolution("its data has caught up") for page_id in over})
+            pages = self._pages(desk.connection)
+            desk.resolve_all({f"{KIND}:{page_id}": why for page_id, why in over.items()})
             desk.fire_all([_condition(each, pages.get(each.page_id), now) for each in news])
         for each in news:
             log.warning(
@@ -71,6 +78,13 @@ class StalenessWatch:
                 each.page_id, short_duration(now - each.known_until), each.error or "its sync does not get through",
                 extra=fields(JOB=self._job),
             )  # fmt: skip
+
+    def _pages(self, connection: Connection) -> Mapping[str, Page]:
+        """For their names. A source that is away is why the data is old: that is told all the same."""
+        try:
+            return self._source.reader(connection).pages()
+        except SourceError:
+            return {}
 
 
 def _condition(staleness: Staleness, page: Page | None, now: datetime) -> Condition:

@@ -27,6 +27,9 @@ class RunQueue(Protocol):
 
     name: str
 
+    takes_new: bool
+    """Whether a message can enter it as one that is taken already."""
+
     def start(self, wake: Callable[[], None]) -> None:
         """Begin to listen; `wake` is called from any thread when there may be something to do."""
         ...
@@ -75,6 +78,10 @@ class RunQueue(Protocol):
         """Messages for runs, within their transaction; their ids, or None for those that `hand_over` sends."""
         ...
 
+    def enter_taken(self, connection: Connection, drafts: Sequence[Draft], now: datetime) -> list[Message]:
+        """The same for messages that the engine takes in the moment in which they enter. Only with `takes_new`."""
+        ...
+
     def hasten(self, connection: Connection, message_id: str | None) -> bool:
         """Let this message come now, if it waits for its time; elsewhere it is `hand_over` that does so.
 
@@ -120,6 +127,7 @@ class StoreRunQueue:
 
     def __init__(self, store: Store, repository: QueueRepository, bell: Bell) -> None:
         self.name = "local"
+        self.takes_new = True
         self._store = store
         self._repository = repository
         self._bell = bell
@@ -185,6 +193,9 @@ class StoreRunQueue:
         entered = self._repository.enqueue(connection, drafts, now)
         self._bell.in_transaction(connection)
         return [each.id for each in entered]
+
+    def enter_taken(self, connection: Connection, drafts: Sequence[Draft], now: datetime) -> list[Message]:
+        return self._repository.enter_taken(connection, drafts, now)
 
     def hasten(self, connection: Connection, message_id: str | None) -> bool:
         if message_id is None:
