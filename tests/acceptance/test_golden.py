@@ -8,11 +8,15 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
+from bson import json_util
 from conversation_shell import ConversationShell
+from mongo_server import MongoPlace
 from sqlalchemy.engine import URL
 
 ROOT = Path(__file__).parents[2]
@@ -27,22 +31,45 @@ def expected(theme: str) -> dict[str, list[dict[str, Any]]]:
     return found
 
 
-@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
-def shell(request: pytest.FixtureRequest, tmp_path: Path) -> ConversationShell:
-    """The command line with the golden policies and a fresh store."""
+@dataclass(frozen=True)
+class Shop:
+    """The command line with the golden policies, and how an export gets to where it reads."""
+
+    shell: ConversationShell
+    take: Callable[[Path], None]
+
+
+@pytest.fixture(
+    params=[
+        "sqlite",
+        pytest.param("postgres", marks=pytest.mark.postgres),
+        pytest.param("mongo", marks=pytest.mark.mongo),
+    ]
+)
+def shop(request: pytest.FixtureRequest, tmp_path: Path) -> Shop:
+    """Fresh, over a store of each kind with imports, and over a MongoDB in which the documents lie."""
     settings = {"POLICIES_FILE": str(POLICIES)}
+    if request.param == "mongo":
+        place: MongoPlace = request.getfixturevalue("mongo")
+        shell = ConversationShell(tmp_path, **settings, MONGO_URL=place.url)
+        return Shop(shell, lambda file: place.fill(json_util.loads(file.read_text(encoding="utf-8"))))
     if request.param == "postgres":
         url: URL = request.getfixturevalue("postgres_url")
         settings["DATABASE_URL"] = url.render_as_string(hide_password=False)
-    return ConversationShell(tmp_path, **settings)
+    shell = ConversationShell(tmp_path, **settings)
+    return Shop(shell, lambda file: _import(shell, file))
+
+
+def _import(shell: ConversationShell, file: Path) -> None:
+    done = shell.run("import", str(file))
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 @pytest.mark.parametrize("theme", THEMES)
-def test_each_theme_is_judged_as_by_hand(shell: ConversationShell, theme: str) -> None:
-    done = shell.run("import", str(GOLDEN / f"{theme}.json"))
-    assert (done.returncode, done.stderr) == (0, "")
+def test_each_theme_is_judged_as_by_hand(shop: Shop, theme: str) -> None:
+    shop.take(GOLDEN / f"{theme}.json")
     for moment, rows in expected(theme).items():
-        assert shell.json("list", "--at", moment) == rows, moment
+        assert shop.shell.json("list", "--at", moment) == rows, moment
 
 
 @pytest.mark.parametrize("theme", THEMES)

@@ -172,7 +172,7 @@ def test_control_characters_in_names_do_not_reach_the_terminal(shell: Conversati
     assert "\x1b" not in shell.run("list").stdout
 
 
-def test_webhook_calls_are_imported_and_conversations_asked_for_anew(shell: Shell) -> None:
+def test_webhook_calls_are_imported_and_conversations_asked_for_anew(shell: ConversationShell) -> None:
     sent = {"id": "m1", "conversation_id": "100_1", "page_id": "100", "inserted_at": "2026-03-03T04:00:00", "from": {}}
     calls = [
         {"event_type": "messaging", "page_id": "100", "data": {"message": sent}},
