@@ -99,6 +99,10 @@ def book(folder: Path) -> PolicyBook:
     return read_policies(text, "policies.toml", otherwise=settings, channels=["console"], read_file=lambda name: "")
 
 
+def store_of(shell: ConversationShell) -> Store:
+    return Store(StoreOptions(URL.create("sqlite", database=str(shell.folder / "state" / "roundsman.db"))))
+
+
 @pytest.fixture
 def rounds(shell: ConversationShell) -> Iterator[Rounds]:
     """A monitor on the shell's store, at the moment of the question."""
@@ -229,25 +233,58 @@ def test_without_a_past_there_is_nothing_to_walk_through(tmp_path: Path) -> None
     assert (found["rounds"], found["simulated"]["total"], found["really_told"]) == (0, 0, [])
 
 
-def test_a_simulation_counts_by_level_page_and_person(shell: ConversationShell, tmp_path: Path) -> None:
-    slow = tmp_path / "slow.toml"
-    slow.write_text(POLICIES.replace('first_response = "10m"', 'first_response = "29m"'), encoding="utf-8")
-    # What was imported is known from now on, when its customer has waited for months: two levels at once are one
-    found = shell.json("simulate", "--policy", str(slow))
-    assert set(found) == {
-        "start", "end", "rounds", "simulated", "in_force", "really_told", "in_force_since", "difference",
-    }  # fmt: skip
-    assert found["simulated"]["total"] == len(found["simulated"]["told"])
-    assert found["really_told"] == []
+BY_THE_CLOCK = """
+[[policy]]
+name = "day and night"
+first_response = "10m"
+
+[[policy.level]]
+
+[[policy.level]]
+after = "30m"
+"""
 
 
-def test_a_simulation_says_in_one_line_what_would_have_been_told(shell: ConversationShell, rounds: Rounds) -> None:
-    rounds.clock.jump(datetime.now(UTC) - timedelta(hours=1) - rounds.clock.now())
-    rounds.take(export(conversations=[conversation("new")], messages=[message("n1", rounds.clock.now(), name="new")]))
-    done = shell.run("simulate", "--since", "2h")
+@pytest.fixture
+def an_hour(tmp_path: Path) -> ConversationShell:
+    """Somebody asked an hour ago, by the machine's clock, and nobody made a round since."""
+    (tmp_path / "policies.toml").write_text(BY_THE_CLOCK, encoding="utf-8")
+    slower = BY_THE_CLOCK.replace('"10m"', '"45m"').replace('"30m"', '"90m"').replace("day and night", "slower")
+    (tmp_path / "slower.toml").write_text(slower, encoding="utf-8")
+    shell = ConversationShell(tmp_path, POLICIES_FILE=str(tmp_path / "policies.toml"))
+    shell.run("list")  # makes the store
+    asked_at = datetime.now(UTC) - timedelta(hours=1)
+    with closing(store_of(shell)) as store:
+        desk = Rounds(store, ManualClock(asked_at), tmp_path, book(tmp_path))
+        desk.take(export(conversations=[conversation()], messages=[message("m1", asked_at)]))
+    return shell
+
+
+def test_a_simulation_of_the_policies_in_force(an_hour: ConversationShell) -> None:
+    done = an_hour.run("simulate", "--since", "2h")
     assert (done.returncode, done.stderr) == (0, "")
-    assert "THESE POLICIES" not in done.stdout
-    assert " would have been told.\n" in done.stdout
+    lines = [line.split() for line in done.stdout.splitlines()]
+    # levels 1 and 2 after 10 and 30 of 60 minutes
+    assert [line for line in lines if line[0] == "level"] == [["level", "1", "1"], ["level", "2", "1"]]
+    assert "2 would have been told." in done.stdout
+    assert "0 were really told." in done.stdout
+
+
+def test_a_simulation_of_other_policies_beside_them(an_hour: ConversationShell) -> None:
+    slower = str(an_hour.folder / "slower.toml")
+    done = an_hour.run("simulate", "--policy", slower, "--since", "2h")
+    lines = [line.split() for line in done.stdout.splitlines()]
+    # level 1 after 45 minutes, level 2 would be after 90
+    assert [line for line in lines if line[0] == "level"] == [
+        ["level", "1", "1", "1", "+0"],
+        ["level", "2", "0", "1", "-1"],
+    ]
+    assert "1 would have been told with these policies, 2 with those in force." in done.stdout
+    found = an_hour.json("simulate", "--policy", slower, "--since", "2h")
+    assert {name: found["simulated"][name] for name in ("total", "level", "page", "staff", "policy")} == {
+        "total": 1, "level": {"level 1": 1}, "page": {"100": 1}, "staff": {"nobody": 1}, "policy": {"slower": 1},
+    }  # fmt: skip
+    assert (found["in_force"]["total"], found["really_told"], found["difference"]) == (2, [], None)
 
 
 @pytest.mark.parametrize(
