@@ -1,7 +1,5 @@
 """`roundsman jobs`: list, next, run, pause, resume, history."""
 
-import getpass
-import os
 from datetime import datetime
 from typing import Any
 
@@ -13,6 +11,7 @@ from roundsman.cli.group import command_group
 from roundsman.cli.history import history
 from roundsman.cli.isolated import isolated
 from roundsman.cli.output import print_json, print_table, say
+from roundsman.cli.person import person
 from roundsman.cli.session import Session
 from roundsman.cli.ticks import last_words, local_time, tick_row
 from roundsman.cli.upcoming import next_times
@@ -93,7 +92,7 @@ def run(ctx: typer.Context, job: JobArgument, as_json: JsonOption = False) -> No
 @app.command()
 def pause(ctx: typer.Context, job: JobArgument) -> None:
     """Pause a job. Its ticks are recorded as paused and do not run, in every daemon on this store."""
-    _set_paused(ctx.obj, job, by=_person())
+    _set_paused(ctx.obj, job, by=person())
 
 
 @app.command()
@@ -120,13 +119,6 @@ def _set_paused(session: Session, job: str, *, by: str | None) -> None:
         if by
         else f"{job} is not paused."
     )
-
-
-def _person() -> str:
-    try:
-        return os.environ.get("SUDO_USER") or getpass.getuser()
-    except (KeyError, OSError):
-        return f"uid {os.getuid()}"
 
 
 def _state(facts: JobFacts, paused: dict[str, datetime], running: set[str]) -> str:
