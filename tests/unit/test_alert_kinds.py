@@ -218,6 +218,13 @@ def test_a_digest_counts_by_page_and_names_each_with_its_link() -> None:
     assert (english.mentions, english.fields["ALERT_COUNT"]) == (SALES.mentions, "3")
 
 
+def test_a_digest_of_many_pages_counts_the_smaller_ones_together() -> None:
+    found = [alert(number=n, page_name=f"Shop {n % 12}") for n in range(60)] + [alert(page_name="Shop 11")]
+    assert digest(found, EN).lines[1].startswith("Shop 11: 6, Shop 0: 5, ")
+    assert digest(found, EN).lines[1].endswith(", other pages: 20")
+    assert digest(found, VI).lines[1].endswith(", trang khác: 20")
+
+
 def test_a_digest_of_warnings_says_so() -> None:
     warned = digest(several(), EN, level=0)
     assert (warned.title, warned.event) == ("3 customers will soon have waited too long (Sales)", WARNING)

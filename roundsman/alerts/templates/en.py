@@ -162,7 +162,8 @@ def _for(facts: DigestFacts) -> str:
 
 
 def _pages(facts: DigestFacts) -> tuple[str, ...]:
-    return (", ".join(f"{page}: {count}" for page, count in facts.by_page),) if facts.by_page else ()
+    counts = [*facts.by_page, *([("other pages", facts.elsewhere)] if facts.elsewhere else [])]
+    return (", ".join(f"{page}: {count}" for page, count in counts),) if counts else ()
 
 
 def _page(facts: PageFacts) -> str:
