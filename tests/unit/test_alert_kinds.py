@@ -151,6 +151,7 @@ def test_a_page_without_new_data() -> None:
         "Tạm ngừng nhắc khách chờ trên trang này cho đến khi có dữ liệu mới",
         "Lỗi gần nhất: HTTP 503 for •••",
     ]
+    assert said(alert("page_stale", link="https://pancake.vn/a"), FIRING, EN).link_label == "Open"
     assert said(ended(stale), RESOLVED, EN).title == "The data of Shop A is up to date again after 60 min"
     assert said(ended(stale), RESOLVED, VI).title == "Shop A đã có dữ liệu mới trở lại sau 60 phút"
 

@@ -5,7 +5,8 @@ from datetime import datetime, timedelta
 from roundsman.alerts.templates.digest import DigestFacts
 from roundsman.alerts.templates.facts import PageFacts, UnrepliedFacts
 
-OPEN_LINK = "Open the conversation"
+OPEN_CONVERSATION = "Open the conversation"
+OPEN_LINK = "Open"
 MORE = "and {count} more"
 
 

@@ -5,7 +5,8 @@ from datetime import datetime, timedelta
 from roundsman.alerts.templates.digest import DigestFacts
 from roundsman.alerts.templates.facts import PageFacts, UnrepliedFacts
 
-OPEN_LINK = "Mở hội thoại"
+OPEN_CONVERSATION = "Mở hội thoại"
+OPEN_LINK = "Mở xem"
 MORE = "và {count} mục khác"
 
 
