@@ -109,6 +109,12 @@ class NotificationClaims:
         values = {"status": NotificationStatus.PENDING.value, "owner": None, "lease_until": None}
         return connection.execute(put_back.values(not_before=not_before, error=error, **values)).rowcount == 1
 
+    def give_back(self, connection: Connection, claim: Claim) -> bool:
+        """Put it back untried, as if it had not been claimed. False: the claim was lost meanwhile."""
+        put_back = update(notifications).where(notifications.c.id == claim.id, *_mine(claim))
+        values = {"status": NotificationStatus.PENDING.value, "owner": None, "lease_until": None}
+        return connection.execute(put_back.values(attempts=claim.attempts - 1, **values)).rowcount == 1
+
     def release(self, connection: Connection, owners: Iterable[str], held: Iterable[int], now: datetime) -> int:
         """Free the claims of these (dead) owners and those whose lease is over, except the ones `held` by the caller.
 
