@@ -157,8 +157,9 @@ class Courier:
         return claim, alerts
 
     def _over_by_now(self, claim: Claim, alerts: Sequence[Alert]) -> Mapping[str, Resolution]:
+        open_ones = [alert for alert in alerts if alert.resolved_at is None]
         is_alarm = claim.event is not NotificationEvent.RESOLVED
-        return over_by_now(self._verifiers, alerts) if is_alarm and alerts else {}
+        return over_by_now(self._verifiers, open_ones) if is_alarm and open_ones else {}
 
     def _send(self, channel: Channel, claim: Claim, alerts: Sequence[Alert]) -> _Outcome:
         about = alerts[0].fingerprint if len(alerts) == 1 else f"{len(alerts)} alerts of {alerts[0].kind}"

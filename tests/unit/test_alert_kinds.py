@@ -219,6 +219,14 @@ def test_a_digest_counts_by_page_and_names_each_with_its_link() -> None:
     assert (english.mentions, english.fields["ALERT_COUNT"]) == (SALES.mentions, "3")
 
 
+def test_a_digest_that_is_repeated_shows_what_is_over_by_now_last() -> None:
+    found = [ended(each, answered_at="x", answered_by="Hoa") for each in several()[:2]] + several()[2:]
+    repeated = digest(found, EN)
+    assert lines(repeated)[0] == "1 customer has waited too long (Sales)"
+    assert [item.text.partition(" ")[2][:2] for item in repeated.items] == ["3,", "1 ", "2 "]
+    assert digest(found, EN, RESOLVED).title == "1 of 3 customers still waits (Sales)"
+
+
 def test_a_digest_of_many_pages_counts_the_smaller_ones_together() -> None:
     found = [alert(number=n, page_name=f"Shop {n % 12}") for n in range(60)] + [alert(page_name="Shop 11")]
     assert digest(found, EN).lines[1].startswith("Shop 11: 6, Shop 0: 5, ")
