@@ -10,6 +10,7 @@ from roundsman.alerts.channels.base import Channel
 from roundsman.alerts.sender import Sender
 from roundsman.alerts.templates import Language
 from roundsman.app.channels import channels_of
+from roundsman.app.mongo import MongoParts
 from roundsman.app.parts import Parts, asks_for
 from roundsman.app.policies import policy_book
 from roundsman.app.runs import RunParts
@@ -18,10 +19,12 @@ from roundsman.clock import Clock
 from roundsman.conversations.importer import Importer
 from roundsman.conversations.intake import Intake
 from roundsman.conversations.keeper import WatchKeeper
+from roundsman.conversations.live import LiveSync
 from roundsman.conversations.pancake.live import LivePancake
 from roundsman.conversations.pancake.page_syncer import SOURCE
 from roundsman.conversations.policies.book import PolicyBook
 from roundsman.conversations.source import ConversationSource, StoreSource
+from roundsman.errors import ConfigurationError
 from roundsman.fsm.workflow import Workflow
 from roundsman.owner import Owner
 from roundsman.queues.base import Queue
@@ -98,7 +101,22 @@ class App:
     @cached_property
     def source(self) -> ConversationSource:
         """Where conversations are read."""
+        if self.mongo is not None:
+            return self.mongo.source()
         return StoreSource(self.pancake.rereader if self.settings.pancake else None)
+
+    @cached_property
+    def mongo(self) -> MongoParts | None:
+        """FolkForm's MongoDB, if conversations are read there."""
+        settings = self.settings.mongo
+        return None if settings is None else MongoParts(settings)
+
+    @cached_property
+    def mongo_sync(self) -> LiveSync:
+        """What keeps the watch list true to it. Raises ConfigurationError where it is not set up."""
+        if self.mongo is None:
+            raise ConfigurationError(["MONGO_URL: is not set, so there is no MongoDB to be read."])
+        return self.mongo.sync(self.store, self.keeper, self.clock)
 
     @cached_property
     def keeper(self) -> WatchKeeper:
@@ -147,6 +165,7 @@ class App:
                 ConversationSource: lambda: self.source,
                 WatchKeeper: lambda: self.keeper,
                 LivePancake: lambda: self.pancake,
+                LiveSync: lambda: self.mongo_sync,
                 Engine: lambda: self.runs.engine,
                 Reconciler: lambda: self.runs.reconciler,
                 RunDesk: lambda: self.runs.desk,
@@ -183,9 +202,11 @@ class App:
         self.keeper.replace(policies)
 
     def close(self) -> None:
-        """Let the store go, if it was opened."""
+        """Let go of what was opened."""
         if "runs" in self.__dict__:
             self.runs.close()
+        if self.__dict__.get("mongo") is not None:
+            self.__dict__["mongo"].close()
         if "store" in self.__dict__:
             self.store.close()
 
