@@ -29,6 +29,8 @@ def load(environ: Mapping[str, str], directory: Path) -> Settings:
     app_env, state_dir = _app_env(values), _state_dir(values)
     store = store_of(values, state_dir)
     slack, telegram = slack_of(values), telegram_of(values)
+    mongo = mongo_of(values)
+    pancake = pancake_of(values)  # also where it has no effect: what is wrong is told
     settings = Settings(
         app_env=app_env,
         state_dir=state_dir,
@@ -49,13 +51,13 @@ def load(environ: Mapping[str, str], directory: Path) -> Settings:
         ),
         slack=slack,
         telegram=telegram,
-        mongo=mongo_of(values),
+        mongo=mongo,
         jobs=_facts(values, "JOB_"),
         workflows=_facts(values, "WORKFLOW_", needs_restart=True),
         policies_file=_policies_file(values),
         queue=queue_of(values, app_env),
         runs=runs_of(values),
-        pancake=pancake_of(values),
+        pancake=pancake if mongo is None else None,
         notes=tuple(name_notes + values.notes),
         in_force=_in_order(values.in_force),
     )

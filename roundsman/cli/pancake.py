@@ -23,13 +23,13 @@ def import_webhook(session: Session, file: str, *, as_json: bool) -> None:
     if as_json:
         print_json(asdict(summary))
         return
+    say(f"Imported {summary.calls} webhook calls of {summary.file}.")
     print_table(
         ["", "NEW", "CHANGED"],
         [
             ("conversations", summary.conversations_new, summary.conversations_changed),
             ("messages", summary.messages_new, summary.messages_changed),
         ],
-        title=f"Imported {summary.calls} webhook calls of {summary.file}",
     )
     if summary.ignored:
         say("Not needed and passed over: " + ", ".join(f"{n} x {name}" for name, n in summary.ignored.items()) + ".")

@@ -113,7 +113,7 @@ def test_what_needs_the_url_is_noted_without_it() -> None:
 
 
 def test_mongo_goes_before_pancake_and_that_is_noted() -> None:
-    notes = settings(MONGO_URL=URL, PANCAKE_ACCESS_TOKEN="token").notes
+    notes = settings(MONGO_URL=URL, PANCAKE_ACCESS_TOKEN="t" * 40).notes
     assert (
         "MONGO_URL is set, so conversations are read there and not from Pancake: PANCAKE_ACCESS_TOKEN has no effect."
     ) in notes
