@@ -55,7 +55,7 @@ def simulate_policies(
         past = past_of(connection, start, now)
         real = really_told(connection, start, now)
         since_when = in_force_since(connection, present)
-    if not past.observations:
+    if not past.observations and not as_json:
         say("Nothing was recorded yet: the monitor keeps what it knows of waiting customers from its first round on.")
         return
     names = {account: each.name for account, each in {**present.staff_by_pancake, **book.staff_by_pancake}.items()}
@@ -70,18 +70,21 @@ def _read(session: Session, file: Path) -> PolicyBook:
     from roundsman.app.policies import policy_book
 
     if not file.is_file():
-        raise BadInputError(f"--policy: {file} does not exist; give a file such as config/policies.toml.")
+        what = "is not a file" if file.exists() else "does not exist"
+        raise BadInputError(f"--policy: {file} {what}; give a file such as config/policies.toml.")
     return policy_book(session.settings, file)
 
 
 def _print(session: Session, found: Comparison, since_when: datetime | None, *, is_present: bool) -> None:
     zone = session.settings.time_zone
     first = max(found.past.start, found.past.observations[0].seen_at)
-    say(f"From {local_time(first, zone)} to {local_time(found.past.end, zone)}, {len(found.past.rounds)} rounds:")
+    say(f"From {local_time(first, zone)} to {local_time(found.past.end, zone)}, {_rounds(len(found.past.rounds))}:")
     title = "THESE POLICIES" if not is_present else "IN FORCE NOW"
     for name, key in _groups(found.names).items():
         asked, present = Counter(map(key, found.asked)), Counter(map(key, found.present))
         rows = sorted(asked.keys() | present.keys(), key=lambda each: (-asked[each], each))
+        if not rows:
+            continue
         columns = [name, title] if is_present else [name, title, "IN FORCE NOW", "CHANGE"]
         print_table(
             columns,
@@ -92,13 +95,17 @@ def _print(session: Session, found: Comparison, since_when: datetime | None, *, 
         )
         if len(rows) > MOST_ROWS:
             say(f"and {len(rows) - MOST_ROWS} more; --json shows all.")
-    say(f"{len(found.asked)} would have been told with them, {len(found.present)} with those in force now.")
+    if is_present:
+        say(f"{len(found.asked)} would have been told.")
+    else:
+        say(f"{len(found.asked)} would have been told with these policies, {len(found.present)} with those in force.")
     _say_real(session, found, since_when)
 
 
 def _say_real(session: Session, found: Comparison, since_when: datetime | None) -> None:
     if since_when is None:
-        say(f"{len(found.real)} were really told, by other policies than those in force now.")
+        by = ", by other policies than those in force now" if found.real else ""
+        say(f"{len(found.real)} were really told{by}.")
         return
     kept = _since(found, since_when)
     apart = difference(*kept)
@@ -110,6 +117,10 @@ def _say_real(session: Session, found: Comparison, since_when: datetime | None) 
             f"Since the policies in force came into force ({when}), {len(apart.only_real)} were told that the walk "
             f"does not tell, and {len(apart.only_simulated)} were not (acknowledged, or read again in vain)."
         )
+
+
+def _rounds(number: int) -> str:
+    return "1 round" if number == 1 else f"{number} rounds"
 
 
 def _since(found: Comparison, since_when: datetime) -> tuple[list[Real], list[Told]]:

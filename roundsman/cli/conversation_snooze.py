@@ -38,6 +38,9 @@ def snooze_conversation(
             )
         conversation = watched.conversation
         policy = app.conversations.policies.policy_for(conversation.page_id, conversation.type, conversation.tags)
+        exclusion = policy.exclusion(watched.page, conversation.type, conversation.tags)
+        if exclusion is not None:
+            raise BadInputError(f"Nobody is told of {conversation_id} anyway. {exclusion}")
         moment = None if until == OFF else _moment(until, policy, now)
         row = app.conversations.keeper.snooze(connection, reader, conversation_id, moment, by=person(), now=now)
     if row is None:
@@ -50,7 +53,10 @@ def snooze_conversation(
 
 def _moment(until: str, policy: Policy, now: datetime) -> datetime:
     if until != SHIFT:
-        return now + span("TIME", until)
+        duration = span("TIME", until)
+        if not duration:
+            raise BadInputError(f"TIME: {until!r} is over at once; give a time such as 30m, or off.")
+        return now + duration
     calendar = policy.calendar
     closes = next((end for begin, end in calendar.intervals(now, now + _LOOK_AHEAD) if begin <= now), now)
     opens = calendar.opens_at(closes)

@@ -28,7 +28,7 @@ def why_conversation(
     if as_json:
         print_json({"verdict": asdict(found.verdict), "why": sentences, "facts": facts(found)})
         return
-    say(f"{_title(found)} is {found.verdict.verdict.value}: {sentences[0]}")
+    say(f"{_title(found)} is {found.verdict.verdict.value}: {one_line(sentences[0])}")
     for sentence in sentences[1:]:
         say(f"- {one_line(sentence)}")
     say(f"- {deep_link(found.watched.page, found.watched.conversation)}")
@@ -52,7 +52,7 @@ def show_conversation(
         ],
         title=_title(found),
     )
-    say(f"Now {found.verdict.verdict.value}: {found.verdict.reason}")
+    say(f"{'Now' if at is None else 'Then'} {found.verdict.verdict.value}: {one_line(found.verdict.reason)}")
 
 
 def _find(session: Session, conversation_id: str, at: str | None) -> Findings:

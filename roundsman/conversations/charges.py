@@ -14,6 +14,8 @@ from roundsman.conversations.policies.staff import Staff
 from roundsman.repositories.conversations import Conversation, Person
 
 _ZERO = timedelta(0)
+_NOBODY = Person("")
+"""Ids of people are never empty."""
 
 
 class Charge(NamedTuple):
@@ -35,20 +37,24 @@ class Holding(NamedTuple):
 def charges(
     conversation: Conversation, start: datetime, end: datetime, policy: Policy, staff: Mapping[str, Staff]
 ) -> list[Charge]:
-    """The shift time between two moments, the largest share first; people without any are left out.
+    """The shift time between two moments, the largest share first, equal ones by id; people without any are left out.
 
     `staff` holds the known people by their id at the source; their own calendar counts, others' is the policy's.
     """
-    shares: dict[Person | None, timedelta] = {}
+    shares: dict[str, timedelta] = {}
+    people: dict[str, Person] = {}
     for holding in holdings(conversation, start, end):
-        for person in holding.people or (None,):
-            known = staff.get(person.id) if person is not None else None
+        for person in holding.people or (_NOBODY,):
+            known = staff.get(person.id)
             calendar = policy.calendar if known is None or known.calendar is None else known.calendar
             worked = calendar.worked(holding.start, holding.end)
             if worked > _ZERO:
-                shares[person] = shares.get(person, _ZERO) + worked
-    found = [Charge(person, worked) for person, worked in shares.items()]
-    return sorted(found, key=lambda each: (-each.worked, each.person or Person("")))
+                shares[person.id] = shares.get(person.id, _ZERO) + worked
+                # The same person may bear another name later on, or none where the source lists ids alone
+                if person.name is not None or person.id not in people:
+                    people[person.id] = person
+    order = sorted(shares, key=lambda each: (-shares[each], each))
+    return [Charge(people[each] if each != _NOBODY.id else None, shares[each]) for each in order]
 
 
 def holdings(conversation: Conversation, start: datetime, end: datetime) -> Iterator[Holding]:

@@ -90,6 +90,8 @@ class WatchKeeper:
             return None
         facts = facts_of(watched, row.state)
         policy = self._book.policy_for(facts.page.page_id, facts.type, facts.tags)
+        if row.state.since(policy.clock) is None:
+            return None
         put_off = row._replace(snoozed_until=until, snoozed_by=None if until is None else by)
         after = next_look(put_off, facts, policy, now)
         self._rows.put(connection, [after])

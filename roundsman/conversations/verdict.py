@@ -12,6 +12,7 @@ from roundsman.repositories.conversations import WatchedConversation
 from roundsman.repositories.watch_list import AnsweringClock, WaitingState
 
 _MINUTE = timedelta(minutes=1)
+_SECOND = timedelta(seconds=1)
 
 
 class Judgement(StrEnum):
@@ -139,11 +140,11 @@ def _judgement(
     whom = "a person's answer" if human else "an answer"
     if human and state.waiting_since is None:
         whom += " (only a bot has answered)"
-    wait = f"The customer has waited {_shown(waited)} for {whom}"
+    wait = f"The customer has waited {duration_in_words(waited)} for {whom}"
     if fresh_at is not None and is_stale(policy, fresh_at, at):
-        age = _shown(at - fresh_at)
+        age = duration_in_words(at - fresh_at)
         return Judgement.UNKNOWN, f"{wait} as far as we know, but our knowledge of the page is {age} old."
-    limit = _shown(policy.target(first=state.answered(policy.clock) is None))
+    limit = duration_in_words(policy.target(first=state.answered(policy.clock) is None))
     if plan.due_at is not None and plan.due_at < at:
         return Judgement.LATE, f"{wait}; {limit} are allowed."
     return Judgement.FINE, f"{wait}, of {limit} allowed."
@@ -153,5 +154,9 @@ def _minutes(duration: timedelta) -> float:
     return round(duration / _MINUTE, 1)
 
 
-def _shown(duration: timedelta) -> str:
-    return f"{_minutes(duration):g} min"
+def duration_in_words(duration: timedelta) -> str:
+    """`10 min 1 s`, `1 h`: to the second, as one second makes a wait late."""
+    minutes, seconds = divmod(int(duration / _SECOND), 60)
+    hours, minutes = divmod(minutes, 60)
+    parts = [f"{number} {unit}" for number, unit in ((hours, "h"), (minutes, "min"), (seconds, "s")) if number]
+    return " ".join(parts) or "0 min"

@@ -16,7 +16,7 @@ from roundsman.conversations.threads import read_threads
 from roundsman.conversations.verdict import Verdict, judge
 from roundsman.conversations.waiting import waiting_state
 from roundsman.monitor.case import KIND
-from roundsman.repositories.alert_log import AlertLog, LogEntry
+from roundsman.repositories.alert_log import NEWS, AlertLog, LogEntry
 from roundsman.repositories.alerts import Alert, AlertRepository
 from roundsman.repositories.conversations import WatchedConversation
 from roundsman.repositories.observations import Observation, ObservationRepository
@@ -41,7 +41,7 @@ class Findings:
     sync: PageSync | None
     """How fresh its page is; None: its source promises nothing."""
     alerts: Sequence[tuple[Alert, Sequence[LogEntry]]]
-    """Every incident that people were told of, oldest first, with what became of it."""
+    """Every incident that people were told of until `now`, oldest first, with what became of it until then."""
     observations: Sequence[Observation]
     in_force: bool
     """Whether the daemon judges by the policies that were asked for here, as far as can be told."""
@@ -49,6 +49,20 @@ class Findings:
     @property
     def conversation_id(self) -> str:
         return self.watched.conversation.conversation_id
+
+    @property
+    def told_level(self) -> int:
+        """The highest level at which people were told of the present wait."""
+        since = self.step.since
+        return max(
+            (
+                entry.level or 0
+                for alert, entries in self.alerts
+                for entry in entries
+                if entry.event in NEWS and since is not None and alert.since_at >= since
+            ),
+            default=0,
+        )
 
     @property
     def waits(self) -> Sequence[Holding]:
@@ -84,7 +98,11 @@ def look_into(
         thread=thread,
         row=row,
         sync=sync,
-        alerts=[(alert, AlertLog().of_alert(connection, alert.id)) for alert in alerts],
+        alerts=[
+            (alert, [entry for entry in AlertLog().of_alert(connection, alert.id) if entry.at <= now])
+            for alert in alerts
+            if alert.opened_at <= now
+        ],
         observations=ObservationRepository().of(connection, conversation_id),
         in_force=version in (None, book.version),
     )

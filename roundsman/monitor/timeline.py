@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from roundsman.conversations.sender import ChatMessage, Sender
-from roundsman.conversations.waiting import counts
+from roundsman.conversations.waiting import FUTURE_TOLERANCE, counts
 from roundsman.monitor.findings import Findings
 from roundsman.repositories.alert_log import LogEntry, LogEvent
 from roundsman.repositories.conversations import Person
@@ -39,7 +39,7 @@ class Event:
 
 
 def timeline(found: Findings) -> list[Event]:
-    """Everything that is known to have happened, oldest first."""
+    """Everything that is known to have happened, oldest first; of what came after `now` only messages, marked so."""
     events = [*_messages(found), *_handovers(found), *_shifts(found), *_alerts(found)]
     return sorted(events, key=lambda event: event.at)
 
@@ -47,7 +47,9 @@ def timeline(found: Findings) -> list[Event]:
 def _messages(found: Findings) -> Iterator[Event]:
     state = found.step.row.state
     for message in found.thread:
-        yield Event(message.sent_at, EventKind(message.sender.value), message.sender_name, _said(message, state))
+        is_ahead = message.sent_at > found.now + FUTURE_TOLERANCE
+        said = "wrote what does not count yet" if is_ahead else _said(message, state)
+        yield Event(message.sent_at, EventKind(message.sender.value), message.sender_name, said)
 
 
 def _said(message: ChatMessage, state: WaitingState) -> str:
@@ -63,7 +65,7 @@ def _said(message: ChatMessage, state: WaitingState) -> str:
     if starts:
         return f"wrote; the {' and the '.join(starts)} clock {'run' if len(starts) > 1 else 'runs'} since then"
     if message.sender is Sender.BOT:
-        return "answered; the human clock runs on"
+        return "answered; the human clock does not count it"
     return "answered" if message.sender is Sender.HUMAN else "wrote"
 
 
@@ -74,7 +76,7 @@ def _handovers(found: Findings) -> Iterator[Event]:
             parts.append(f"given to {_names(handover.added)}")
         if handover.removed:
             parts.append(f"taken from {_names(handover.removed)}")
-        if parts:
+        if parts and handover.at <= found.now:
             yield Event(handover.at, EventKind.HANDOVER, None, ", ".join(parts))
 
 

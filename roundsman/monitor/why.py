@@ -10,9 +10,8 @@ from zoneinfo import ZoneInfo
 from roundsman.clock import short_duration
 from roundsman.conversations.incident import WARNING
 from roundsman.conversations.policies.policy import Level, RecipientKind
-from roundsman.conversations.verdict import Judgement, is_stale
+from roundsman.conversations.verdict import Judgement, duration_in_words, is_stale
 from roundsman.monitor.findings import Findings
-from roundsman.repositories.alerts import AlertStatus
 from roundsman.repositories.watch_list import AnsweringClock
 
 _MINUTE = timedelta(minutes=1)
@@ -40,8 +39,10 @@ class _Times:
         self._zone = zone
 
     def at(self, moment: datetime) -> str:
-        """`2026-03-03 11:00:00 +07 (in 3 min)`, or `(3 min ago)`."""
+        """`2026-03-03 11:00:00 +07 (in 3 min)`, or `(3 min ago)`, or `(now)`."""
         words = moment.astimezone(self._zone).strftime("%Y-%m-%d %H:%M:%S %Z")
+        if moment == self.now:
+            return f"{words} (now)"
         if moment > self.now:
             return f"{words} (in {short_duration(moment - self.now)})"
         return f"{words} ({short_duration(self.now - moment)} ago)"
@@ -55,10 +56,10 @@ def _clocks(found: Findings, times: _Times) -> Iterator[str]:
     ):
         force = ", which is the one in force" if found.policy.clock.value == name else ""
         last = f"the last answer on it was at {times.at(answered)}" if answered else "nobody has ever answered on it"
-        runs = f"runs since {times.at(since)}" if since else "stands still"
+        runs = f"has run since {times.at(since)}" if since else "stands still"
         yield f"The {name} clock{force}, {runs}; {last}." if force else f"The {name} clock {runs}; {last}."
     if state.recheck_at is not None:
-        yield f"A message bears a time in the future and counts from {times.at(state.recheck_at)} on."
+        yield f"A message of a later time counts from {times.at(state.recheck_at)} on, ten minutes before its time."
 
 
 def _policy(found: Findings, times: _Times) -> Iterator[str]:
@@ -75,17 +76,24 @@ def _policy(found: Findings, times: _Times) -> Iterator[str]:
     first = found.verdict.response == "first"
     target, passed = policy.target(first=first), policy.calendar.worked(found.step.since, found.now)
     yield (
-        f"A {'first' if first else 'next'} answer is allowed {_minutes(target)} of the calendar "
-        f"{policy.calendar.name!r}, of which {_minutes(passed)} have passed."
+        f"A {'first' if first else 'next'} answer may take {duration_in_words(target)} by the calendar "
+        f"{policy.calendar.name!r}; so far it has taken {duration_in_words(passed)}."
     )
     closed = policy.calendar.closed_because(found.now)
     if closed is not None:
         opens = policy.calendar.opens_at(found.now)
-        yield f"The clock rests now: {closed}; it goes on at {times.at(opens)}." if opens else f"It rests: {closed}."
+        yield (
+            f"The clock rests now: {closed}; it goes on at {times.at(opens)}."
+            if opens
+            else f"The clock rests for good: {closed}."
+        )
 
 
 def _charged(found: Findings) -> Iterator[str]:
-    shares = [f"{share.name or share.staff_id or 'nobody'} {share.minutes:g} min" for share in found.verdict.charged]
+    shares = [
+        f"{share.name or share.staff_id or 'nobody'} {duration_in_words(share.minutes * _MINUTE)}"
+        for share in found.verdict.charged
+    ]
     if shares:
         yield f"The wait is charged to {', '.join(shares)}."
 
@@ -101,7 +109,7 @@ def _freshness(found: Findings, times: _Times) -> Iterator[str]:
         stale = ", which is too old to judge by" if is_stale(found.policy, sync.fresh_at, found.now) else ""
         yield (
             f"Everything that {sync.source} knew of page {page_id} at {times.at(sync.fresh_at)} is here{stale}; "
-            f"{_minutes(found.policy.stale_after)} are allowed."
+            f"{duration_in_words(found.policy.stale_after)} are allowed."
         )
     if sync.error is not None:
         again = f"; it is tried again at {times.at(sync.retry_at)}" if sync.retry_at is not None else ""
@@ -116,12 +124,13 @@ def _told(found: Findings, times: _Times) -> Iterator[str]:
         yield "Nobody was ever told of it."
         return
     alert, _ = found.alerts[-1]
-    if alert.status is AlertStatus.RESOLVED and alert.resolved_at is not None:
+    if alert.resolved_at is not None and alert.resolved_at <= found.now:
         yield f"People were last told of it at {times.at(alert.opened_at)}; that ended with: {alert.resolution}."
         return
-    level = "as a warning" if alert.level == WARNING else f"up to level {alert.level}"
+    level = "as a warning" if found.told_level == WARNING else f"up to level {found.told_level}"
+    status = f", {alert.status.value}" if alert.resolved_at is None else ""
     yield (
-        f"Alert {alert.id} tells of this wait {level} since {times.at(alert.opened_at)}, {alert.status.value}; "
+        f"Alert {alert.id} has told of this wait {level} since {times.at(alert.opened_at)}{status}; "
         f"roundsman alerts why {alert.id} shows who was told."
     )
 
@@ -129,24 +138,23 @@ def _told(found: Findings, times: _Times) -> Iterator[str]:
 def _changes(found: Findings, times: _Times) -> Iterator[str]:
     step, policy, verdict = found.step, found.policy, found.verdict
     if verdict.verdict is Judgement.EXCLUDED:
-        yield "What would change that: without what excludes it, it would be judged by the rest."
+        yield "What would change that: without this exclusion its clocks would decide."
         return
     if step.since is None or step.plan is None:
         yield "What would change that: another message of the customer starts the clock."
         return
-    answer = "An answer by a person" if policy.clock is AnsweringClock.HUMAN else "Any answer of the page"
-    ends = "ends the wait" if verdict.verdict is Judgement.LATE else "keeps it in time"
-    before = f" before {times.at(step.plan.due_at)}" if ends.startswith("keeps") and step.plan.due_at else ""
-    yield f"What would change that: {answer}{before} {ends}; so does a tag that excludes."
+    answer = "an answer by a person" if policy.clock is AnsweringClock.HUMAN else "any answer of the page"
+    due_at = step.plan.due_at
+    what = f" up to {times.at(due_at)} is in time" if due_at and due_at >= found.now else " ends the wait"
+    yield f"What would change that: {answer}{what}; a tag that excludes ends the matter as well."
     if verdict.verdict is Judgement.UNKNOWN:
         yield "As soon as its page is fresh again, it is judged, and told if it is late."
-    told = found.row.level if found.row is not None else 0
-    coming = [(number, at) for number, at in step.plan.levels if number > told]
-    if step.plan.warn_at is not None and step.plan.warn_at > found.now:
-        yield f"A warning goes out at {times.at(step.plan.warn_at)}."
+    coming = [(number, at) for number, at in step.plan.levels if number > found.told_level]
+    if step.plan.warn_at is not None and step.plan.warn_at >= found.now:
+        yield f"A warning goes out after {times.at(step.plan.warn_at)}."
     levels = {level.number: level for level in policy.levels}
     for number, at in coming:
-        verb = "is due since" if at < found.now else "goes out at"
+        verb = "was due at" if at < found.now else "goes out after"
         yield f"Level {number} ({_whom(levels[number])}) {verb} {times.at(at)}."
     if not coming:
         yield "All levels were told."
@@ -159,10 +167,6 @@ def _whom(level: Level) -> str:
     ]
     where = f" on {', '.join(level.channels)}" if level.channels else ""
     return f"{', '.join(people) or 'everybody'}{where}"
-
-
-def _minutes(duration: timedelta) -> str:
-    return f"{round(duration / _MINUTE, 1):g} min"
 
 
 def facts(found: Findings) -> dict[str, object]:

@@ -35,7 +35,8 @@ class LogEvent(StrEnum):
     """A channel will never take a message."""
 
 
-_NEWS = (LogEvent.OPENED.value, LogEvent.WARNED.value, LogEvent.ESCALATED.value)
+NEWS = (LogEvent.OPENED.value, LogEvent.WARNED.value, LogEvent.ESCALATED.value)
+"""Those by which people hear of a level."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,7 @@ class AlertLog:
         query = (
             select(alert_log.c.at, alerts.c.fingerprint, alert_log.c.level, alerts.c.since_at)
             .join(alerts, alerts.c.id == alert_log.c.alert_id)
-            .where(alerts.c.kind == kind, alert_log.c.event.in_(_NEWS), alert_log.c.at >= start, alert_log.c.at < end)
+            .where(alerts.c.kind == kind, alert_log.c.event.in_(NEWS), alert_log.c.at >= start, alert_log.c.at < end)
             .order_by(alert_log.c.id)
         )
         return [(row.at, row.fingerprint, row.level, row.since_at) for row in connection.execute(query)]

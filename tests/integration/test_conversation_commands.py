@@ -1,17 +1,11 @@
 """`roundsman conversations import | list | due`, as people and programs call them."""
 
-import contextlib
-import io
 import json
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
-from chats import NOW, Document, ago, bot, conversation, export, message, page, staff
-
-from jobs import JOBS
-from roundsman.cli import main
+from chats import NOW, ago, bot, conversation, export, message, page, staff
+from conversation_shell import ConversationShell
 
 FIELDS = [
     "conversation_id", "page_id", "verdict", "waiting_since", "human_waiting_since", "waited_minutes", "due_at",
@@ -19,51 +13,9 @@ FIELDS = [
 ]  # fmt: skip
 
 
-@dataclass(frozen=True)
-class Done:
-    """How a command ended."""
-
-    returncode: int
-    stdout: str
-    stderr: str
-
-
-class Shell:
-    """Calls the command line in this process, with a state folder of its own."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.file = folder / "export.json"
-
-    def run(self, *arguments: str, stdin: str = "", **settings: str) -> Done:
-        out, err = io.StringIO(), io.StringIO()
-        with (
-            pytest.MonkeyPatch.context() as patch,
-            contextlib.redirect_stdout(out),
-            contextlib.redirect_stderr(err),
-            pytest.raises(SystemExit) as end,
-        ):
-            patch.chdir(self.folder)
-            patch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(stdin.encode())))
-            for name, value in {"ROUNDSMAN_STATE_DIR": str(self.folder / "state"), **settings}.items():
-                patch.setenv(name, value)
-            main(JOBS, ["conversations", *arguments])
-        assert isinstance(end.value.code, int)
-        return Done(end.value.code, out.getvalue(), err.getvalue())
-
-    def json(self, *arguments: str, **settings: str) -> Any:
-        done = self.run(*arguments, "--json", **settings)
-        assert (done.returncode, done.stderr) == (0, "")
-        return json.loads(done.stdout)
-
-    def take(self, content: Document) -> Done:
-        self.file.write_text(json.dumps(content), encoding="utf-8")
-        return self.run("import", str(self.file))
-
-
 @pytest.fixture
-def shell(tmp_path: Path) -> Shell:
-    return Shell(tmp_path)
+def shell(tmp_path: Path) -> ConversationShell:
+    return ConversationShell(tmp_path)
 
 
 SAID = export(
@@ -88,7 +40,7 @@ SAID = export(
 AT = "2026-03-03T04:00:00"
 
 
-def test_import_list_and_due_in_json(shell: Shell) -> None:
+def test_import_list_and_due_in_json(shell: ConversationShell) -> None:
     shell.file.write_text(json.dumps(SAID), encoding="utf-8")
     summary = shell.json("import", str(shell.file))
     assert summary["collections"]["fb_message_items"] == {"new": 7, "changed": 0, "unchanged": 0, "set_aside": 0}
@@ -121,12 +73,12 @@ def test_import_list_and_due_in_json(shell: Shell) -> None:
     assert shell.json("due", "--at", AT) == [each for each in listed if each["verdict"] == "late"]
 
 
-def test_due_without_a_time_is_about_now(shell: Shell) -> None:
+def test_due_without_a_time_is_about_now(shell: ConversationShell) -> None:
     shell.take(SAID)  # by the machine's clock all of it is long ago
     assert [each["conversation_id"] for each in shell.json("due")] == ["100_b", "100_a", "100_c"]
 
 
-def test_at_takes_offsets_and_judges_the_past(shell: Shell) -> None:
+def test_at_takes_offsets_and_judges_the_past(shell: ConversationShell) -> None:
     shell.take(SAID)
     assert shell.json("due", "--at", "2026-03-03T11:00:00+07:00") == shell.json("due", "--at", f"{AT}Z")
     past = {each["conversation_id"]: each["verdict"] for each in shell.json("list", "--at", "2026-03-03T02:29:59Z")}
@@ -140,14 +92,14 @@ def test_at_takes_offsets_and_judges_the_past(shell: Shell) -> None:
 
 
 @pytest.mark.parametrize("value", ["yesterday", "", "2026-13-01", "true"])
-def test_a_bad_time_is_one_sentence(shell: Shell, value: str) -> None:
+def test_a_bad_time_is_one_sentence(shell: ConversationShell, value: str) -> None:
     done = shell.run("due", "--at", value)
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith("roundsman: --at is ")
     assert done.stderr.count("\n") == 1
 
 
-def test_the_settings_decide_clock_threshold_and_comments(shell: Shell) -> None:
+def test_the_settings_decide_clock_threshold_and_comments(shell: ConversationShell) -> None:
     shell.take(SAID)
 
     def late(**settings: str) -> list[str]:
@@ -158,7 +110,7 @@ def test_the_settings_decide_clock_threshold_and_comments(shell: Shell) -> None:
     assert late(CONVERSATION_THRESHOLD_MINUTES="20") == ["100_b"]
 
 
-def test_tables_for_people_put_the_late_first(shell: Shell) -> None:
+def test_tables_for_people_put_the_late_first(shell: ConversationShell) -> None:
     done = shell.take(SAID)
     assert done.returncode == 0
     assert "fb_message_items  7" in done.stdout
@@ -172,20 +124,20 @@ def test_tables_for_people_put_the_late_first(shell: Shell) -> None:
     assert len(due) == 3
 
 
-def test_empty_answers_are_said(shell: Shell) -> None:
+def test_empty_answers_are_said(shell: ConversationShell) -> None:
     assert shell.run("list").stdout == "No conversation is stored.\n"
     assert shell.run("due").stdout == "Nobody has waited too long.\n"
     assert shell.json("due") == []
 
 
-def test_sentences_are_capped(shell: Shell) -> None:
+def test_sentences_are_capped(shell: ConversationShell) -> None:
     done = shell.take(export(messages=[message(f"m{number}", "hôm qua") for number in range(25)]))
     assert done.returncode == 0
     assert done.stdout.count("\n- fb_message_items m") == 20
     assert "- and 5 more like these.\n" in done.stdout
 
 
-def test_standard_input_is_a_file_too(shell: Shell) -> None:
+def test_standard_input_is_a_file_too(shell: ConversationShell) -> None:
     lines = "\n".join(json.dumps(each) for content in SAID.values() for each in content)
     done = shell.run("import", "-", stdin=lines)
     assert done.returncode == 0
@@ -202,7 +154,9 @@ def test_standard_input_is_a_file_too(shell: Shell) -> None:
         ('{"x": 1}', "not a FolkForm export"),
     ],
 )
-def test_a_bad_file_is_one_sentence_and_exit_code_2(shell: Shell, content: str | None, sentence: str) -> None:
+def test_a_bad_file_is_one_sentence_and_exit_code_2(
+    shell: ConversationShell, content: str | None, sentence: str
+) -> None:
     if content is not None:
         shell.file.write_text(content, encoding="utf-8")
     done = shell.run("import", str(shell.file))
@@ -213,12 +167,12 @@ def test_a_bad_file_is_one_sentence_and_exit_code_2(shell: Shell, content: str |
     assert shell.json("list") == []
 
 
-def test_control_characters_in_names_do_not_reach_the_terminal(shell: Shell) -> None:
+def test_control_characters_in_names_do_not_reach_the_terminal(shell: ConversationShell) -> None:
     shell.take(export(pages=[page(pageName="\x1b[2J\x1b[31mred")], messages=[message("m1", NOW)]))
     assert "\x1b" not in shell.run("list").stdout
 
 
-def test_webhook_calls_are_imported_and_conversations_asked_for_anew(shell: Shell) -> None:
+def test_webhook_calls_are_imported_and_conversations_asked_for_anew(shell: ConversationShell) -> None:
     sent = {"id": "m1", "conversation_id": "100_1", "page_id": "100", "inserted_at": "2026-03-03T04:00:00", "from": {}}
     calls = [
         {"event_type": "messaging", "page_id": "100", "data": {"message": sent}},

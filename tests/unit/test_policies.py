@@ -35,8 +35,8 @@ POLICY = Policy("p", minutes(10), minutes(15), calendar=SHOP, warn_before=minute
         ("2026-03-03 09:00", False, "09:12", ["09:15", "09:30", "10:00"]),
         # 10 minutes are left before lunch: 2 more of 12 after 13:30, 5 of 15, 20 of 30, 50 of 60
         ("2026-03-03 11:50", False, "13:32", ["13:35", "13:50", "14:20"]),
-        # the target is reached exactly when lunch begins, and not when it is over
-        ("2026-03-03 11:50", True, "11:57", ["12:00", "13:50", "14:20"]),
+        # exactly the target is used up when lunch begins, and exceeded only when it is over
+        ("2026-03-03 11:50", True, "11:57", ["13:30", "13:50", "14:20"]),
         # in the night: all counts from 08:30
         ("2026-03-03 23:00", False, "08:42", ["08:45", "09:00", "09:30"]),
     ],

@@ -120,3 +120,13 @@ def test_no_broken_file_gets_through_with_a_traceback(text: str) -> None:
     with pytest.raises(IcalError) as caught:
         parse_ical(text)
     assert all(fault and "\n" not in fault for fault in caught.value.faults)
+
+
+def test_whole_days_and_hours_of_one_file() -> None:
+    text = ics(
+        "UID:1\nSUMMARY:Works outing\nDTSTART;VALUE=DATE:20260508",
+        "UID:2\nSUMMARY:Training\nDTSTART:20260512T070000Z\nDTEND:20260512T090000Z",
+    )
+    assert closed(text, "2026-05-08 08:30") == "Works outing"
+    assert closed(text, "2026-05-12 09:30") == "Training"  # 07:30 UTC
+    assert closed(text, "2026-05-12 11:30") is None

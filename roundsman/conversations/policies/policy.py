@@ -129,13 +129,21 @@ class Policy:
     def plan(self, since: datetime, *, first: bool) -> Plan:
         """The moments of a wait that began then, through the calendar."""
         target = self.target(first=first)
-        moments = ((each.number, self.calendar.after(since, each.after or target)) for each in self.levels)
+        moments = ((each.number, self._last_moment(since, each.after or target)) for each in self.levels)
         return Plan(
             since,
-            self.calendar.after(since, target - self.warn_before) if self.warn_before else None,
+            self._last_moment(since, target - self.warn_before) if self.warn_before else None,
             tuple((number, moment) for number, moment in moments if moment is not None),
-            self.calendar.after(since, target),
+            self._last_moment(since, target),
         )
+
+    def _last_moment(self, since: datetime, worked: timedelta) -> datetime | None:
+        """The last moment at which no more than this shift time has passed; None if more never will.
+
+        What is used up when a shift ends is not exceeded before the next one begins: nobody is told in the break.
+        """
+        reached = self.calendar.after(since, worked)
+        return None if reached is None else self.calendar.opens_at(reached)
 
 
 @lru_cache(maxsize=4096)

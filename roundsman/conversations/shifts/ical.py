@@ -79,7 +79,7 @@ def _in_year(events: IcalEvents, year: int) -> tuple[Span, ...]:
     import recurring_ical_events
 
     found = recurring_ical_events.of(_parsed(events.text)).between(date(year, 1, 1), date(year + 1, 1, 2))
-    return tuple(sorted(set(_spans(found))))
+    return tuple(dict.fromkeys(_spans(found)))  # not sorted: whole days are naive, hours are not
 
 
 def _spans(events: Sequence[Any]) -> Iterator[Span]:

@@ -1,0 +1,98 @@
+"""What is judged of hand-made exports, worked out by hand: each theme of `tests/golden` has its arithmetic beside it.
+
+THEME.json is an export, THEME.md says why, and THEME.expected.json is all that `conversations list --at T --json`
+prints, for several T. Nothing of it was ever printed by the program first.
+"""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from bson import json_util
+from conversation_shell import ConversationShell
+from mongo_server import MongoPlace
+from sqlalchemy.engine import URL
+
+ROOT = Path(__file__).parents[2]
+GOLDEN = ROOT / "tests" / "golden"
+POLICIES = GOLDEN / "policies.toml"
+THEMES = sorted(path.name.removesuffix(".expected.json") for path in GOLDEN.glob("*.expected.json"))
+
+
+def expected(theme: str) -> dict[str, list[dict[str, Any]]]:
+    """What is to be printed, by moment."""
+    found: dict[str, list[dict[str, Any]]] = json.loads((GOLDEN / f"{theme}.expected.json").read_text(encoding="utf-8"))
+    return found
+
+
+@dataclass(frozen=True)
+class Shop:
+    """The command line with the golden policies, and how an export gets to where it reads."""
+
+    shell: ConversationShell
+    take: Callable[[Path], None]
+
+
+@pytest.fixture(
+    params=[
+        "sqlite",
+        pytest.param("postgres", marks=pytest.mark.postgres),
+        pytest.param("mongo", marks=pytest.mark.mongo),
+    ]
+)
+def shop(request: pytest.FixtureRequest, tmp_path: Path) -> Shop:
+    """Fresh, over a store of each kind with imports, and over a MongoDB in which the documents lie."""
+    settings = {"POLICIES_FILE": str(POLICIES)}
+    if request.param == "mongo":
+        place: MongoPlace = request.getfixturevalue("mongo")
+        shell = ConversationShell(tmp_path, **settings, MONGO_URL=place.url)
+        return Shop(shell, lambda file: place.fill(json_util.loads(file.read_text(encoding="utf-8"))))
+    if request.param == "postgres":
+        url: URL = request.getfixturevalue("postgres_url")
+        settings["DATABASE_URL"] = url.render_as_string(hide_password=False)
+    shell = ConversationShell(tmp_path, **settings)
+    return Shop(shell, lambda file: _import(shell, file))
+
+
+def _import(shell: ConversationShell, file: Path) -> None:
+    done = shell.run("import", str(file))
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("theme", THEMES)
+def test_each_theme_is_judged_as_by_hand(shop: Shop, theme: str) -> None:
+    shop.take(GOLDEN / f"{theme}.json")
+    for moment, rows in expected(theme).items():
+        assert shop.shell.json("list", "--at", moment) == rows, moment
+
+
+@pytest.mark.parametrize("theme", THEMES)
+def test_nothing_of_a_theme_is_set_aside_and_each_has_its_arithmetic(tmp_path: Path, theme: str) -> None:
+    summary = ConversationShell(tmp_path).json("import", str(GOLDEN / f"{theme}.json"))
+    assert summary["set_aside"] == []
+    assert (GOLDEN / f"{theme}.md").is_file()
+    assert len(expected(theme)) >= 2
+
+
+def test_the_installed_command_prints_the_same(tmp_path: Path) -> None:
+    environment = {
+        name: value for name, value in os.environ.items() if name in ("PATH", "HOME", "LANG", "LC_ALL", "COVERAGE_FILE")
+    }
+    environment |= {"ROUNDSMAN_STATE_DIR": str(tmp_path / "state"), "POLICIES_FILE": str(POLICIES)}
+
+    def roundsman(*arguments: str) -> str:
+        command = [sys.executable, str(ROOT / "daemon.py"), "conversations", *arguments]
+        done = subprocess.run(
+            command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=True, timeout=120
+        )
+        return done.stdout
+
+    roundsman("import", str(GOLDEN / "lunch.json"))
+    for moment, rows in expected("lunch").items():
+        assert json.loads(roundsman("list", "--at", moment, "--json")) == rows
