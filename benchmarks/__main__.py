@@ -5,13 +5,14 @@ import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
-from benchmarks import hundred_jobs, idle, import_export, run_figures
+from benchmarks import conversations, hundred_jobs, idle, import_export, run_figures
 from benchmarks.figures import Figure
 
 BENCHMARKS: Mapping[str, Callable[[], Iterable[Figure]]] = {
     "idle": idle.measure,
     "hundred_jobs": hundred_jobs.measure,
     "import_export": import_export.measure,
+    "conversations": conversations.measure,
     "runs": run_figures.measure,
 }
 RESULTS = Path(__file__).with_name("results.json")
