@@ -111,7 +111,7 @@ def _ingest(store: Store, number: int) -> float:
     """Conversations a second, each with a new tag and one new message or two."""
     intake = Intake(store, WatchKeeper(made.BOOK))
     rng = random.Random(number)
-    now = made.moment(TICKS) + timedelta(hours=1 + number)
+    now = made.moment(TICKS) + timedelta(seconds=number)
     batches = [_batch(rng, chunk, now) for chunk in chunks(rng.sample(range(MANY), BATCHES * BATCH), BATCH)]
     begun = time.perf_counter()
     for batch in batches:

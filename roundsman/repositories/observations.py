@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import Connection, delete, func, select
 
 from roundsman.repositories.conversation_tables import observations
+from roundsman.repositories.rows import InsertRows
 from roundsman.repositories.versions import chunks
 from roundsman.repositories.watch_list import WaitingState
 
@@ -39,6 +40,7 @@ class Observation(NamedTuple):
 
 
 _COLUMNS = [observations.c[name] for name in Observation._fields]
+_ADD = InsertRows(observations, Observation._fields)
 
 
 class ObservationRepository:
@@ -46,8 +48,7 @@ class ObservationRepository:
 
     def add(self, connection: Connection, seen: Sequence[Observation]) -> None:
         """Keep what is known from now on."""
-        if seen:
-            connection.execute(observations.insert(), [_values(each) for each in seen])
+        _ADD.execute(connection, seen)
 
     def of(self, connection: Connection, conversation_id: str) -> list[Observation]:
         """All of one conversation, oldest first."""
@@ -80,10 +81,6 @@ class ObservationRepository:
         for chunk in chunks(sorted(keep)):
             old = old.where(observations.c.conversation_id.not_in(chunk))
         return connection.execute(delete(observations).where(observations.c.id.in_(old.limit(limit)))).rowcount
-
-
-def _values(seen: Observation) -> dict[str, Any]:
-    return {**seen._asdict(), "tags": list(seen.tags), "assignees": list(seen.assignees)}
 
 
 def _observation(row: Any) -> Observation:
