@@ -15,14 +15,16 @@ from benchmarks.figures import SQLITE_FULL, Figure
 from roundsman.clock import SystemClock
 from roundsman.conversations.importer import Importer
 from roundsman.conversations.keeper import WatchKeeper
-from roundsman.conversations.policies.policy import PolicyBook
+from roundsman.conversations.policies.book import PolicyBook
 from roundsman.repositories.engine import Store, StoreOptions
 from roundsman.repositories.schema import ensure_schema
+from roundsman.repositories.watch_list import AnsweringClock
 
 MESSAGES = 60_000
 MESSAGES_OF_A_CONVERSATION = 20
 RUNS = 5
 PAGE = "1083412906251"
+_POLICIES = PolicyBook.of_settings(AnsweringClock.HUMAN, timedelta(minutes=15), comments=False)
 
 
 def measure() -> list[Figure]:
@@ -55,7 +57,9 @@ def _import(file: Path, database: Path) -> tuple[float, float]:
 
     event.listen(store.engine, "begin", note)
     started_at = time.perf_counter()
-    Importer(store, clock, WatchKeeper(PolicyBook())).import_file(str(file))
+    Importer(
+        store, clock, WatchKeeper(PolicyBook.of_settings(AnsweringClock.HUMAN, timedelta(minutes=15), comments=False))
+    ).import_file(str(file))
     ended_at = time.perf_counter()
     store.close()
     return ended_at - started_at, ended_at - begun_at

@@ -71,6 +71,11 @@ CONVERSATION_THRESHOLD: Setting[float] = Setting(
 CONVERSATION_COMMENTS: Setting[bool] = Setting(
     "CONVERSATION_COMMENTS", fields.on_or_off, "Watch comments under posts as well.", "off"
 )
+POLICIES_FILE: Setting[str] = Setting(
+    "POLICIES_FILE", fields.file,
+    "A file of policies, shift calendars and staff; the three above are for conversations without a policy there.",
+    example="policies.toml",
+)  # fmt: skip
 
 ALERT_CHANNELS: Setting[tuple[str, ...]] = Setting(
     "ALERT_CHANNELS", fields.channels, "Where alerts go; by default the console and every channel that is set up.",
@@ -111,7 +116,7 @@ SETTINGS: tuple[Setting[Any], ...] = (
     APP_ENV, STATE_DIR, TIME_ZONE, LOG_LEVEL, SHUTDOWN_SECONDS,
     DATABASE_URL, DB_HOST, DB_PORT, DB_NAME, DB_USER, DB_PASS, DB_POOL_SIZE, DB_SSL, DB_SSL_REJECT_UNAUTHORIZED,
     *QUEUE_SETTINGS,
-    CONVERSATION_CLOCK, CONVERSATION_THRESHOLD, CONVERSATION_COMMENTS,
+    CONVERSATION_CLOCK, CONVERSATION_THRESHOLD, CONVERSATION_COMMENTS, POLICIES_FILE,
     ALERT_CHANNELS, ALERT_LANGUAGE,
     SLACK_WEBHOOK_URL, SLACK_BOT_TOKEN, SLACK_CHANNEL, SLACK_API_URL,
     TELEGRAM_BOT_TOKEN, TELEGRAM_CHAT_ID, TELEGRAM_API_URL,
@@ -147,6 +152,6 @@ OWN_PREFIXES = ("ROUNDSMAN_", "CONVERSATION_", "ALERT_", "RUN_EVENTS_")
 """A name with such a beginning can only be meant for us, so an unknown one is a fault even in the environment."""
 
 SHARED_PREFIXES = (
-    "SLACK_", "TELEGRAM_", "DB_", "JOB_", "WORKFLOW_", "QUEUE_", "REDIS_", "SQS_", "WORKER_", "MAX_",
+    "SLACK_", "TELEGRAM_", "DB_", "JOB_", "WORKFLOW_", "QUEUE_", "REDIS_", "SQS_", "WORKER_", "MAX_", "POLICIES_",
 )  # fmt: skip
 """Other programs use such names too: an unknown one in the environment is worth a note, no more."""

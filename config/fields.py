@@ -83,6 +83,11 @@ def folder(value: str) -> str:
     return value
 
 
+def file(value: str) -> str:
+    """The name of a file; `~` is a shell's word."""
+    return folder(value)
+
+
 def channels(value: str) -> tuple[str, ...]:
     """A comma-separated list of channel names."""
     names = tuple(dict.fromkeys(name.strip().lower() for name in value.split(",") if name.strip()))

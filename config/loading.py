@@ -49,6 +49,7 @@ def load(environ: Mapping[str, str], directory: Path) -> Settings:
         telegram=telegram,
         jobs=_facts(values, "JOB_"),
         workflows=_facts(values, "WORKFLOW_", needs_restart=True),
+        policies_file=_policies_file(values),
         queue=queue_of(values, app_env),
         runs=runs_of(values),
         notes=tuple(name_notes + values.notes),
@@ -86,6 +87,15 @@ def _state_dir(values: Values) -> Path:
         path, source = sources.directory / "var", None
     path = path.absolute()
     values.replace_listed(c.STATE_DIR, str(path), str(path), source)
+    return path
+
+
+def _policies_file(values: Values) -> Path | None:
+    given = values.given(c.POLICIES_FILE) if values.optional(c.POLICIES_FILE) else None
+    if given is None:
+        return None
+    path = values.sources.beside(given).absolute()
+    values.replace_listed(c.POLICIES_FILE, str(path), str(path))
     return path
 
 

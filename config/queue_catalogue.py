@@ -12,7 +12,7 @@ QUEUE_TYPE: Setting[str] = Setting(
     example="local", needs_restart=True,
 )  # fmt: skip
 QUEUE_NAME: Setting[str] = Setting(
-    "ROUNDSMAN_QUEUE_NAME", queue_fields.queue_name, "Keeps several installations on one Redis apart.", "roundsman",
+    "ROUNDSMAN_QUEUE_NAME", queue_fields.queue_name, "Begins the names of all keys in Redis.", "roundsman",
     needs_restart=True,
 )  # fmt: skip
 REDIS_URL: Setting[str] = Setting(

@@ -165,6 +165,8 @@ class Settings:
     judges them."""
     workflows: Mapping[str, Mapping[str, str]] = field(default_factory=lambda: MappingProxyType({}))
     """The same for workflows (`concurrency`, `timeout`, `attempts`, `rate`)."""
+    policies_file: Path | None = None
+    """The file of policies, which others read and judge; None: `conversation` says all."""
     queue: QueueSettings = field(default_factory=QueueSettings)
     runs: RunSettings = field(default_factory=RunSettings)
     notes: tuple[str, ...] = ()

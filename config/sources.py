@@ -37,6 +37,8 @@ class Sources:
     """The settings file, with its empty values."""
     directory: Path
     """Relative paths are meant from here."""
+    file_directory: Path
+    """Where the settings file lies, or would lie."""
     credentials: Path | None
     """systemd's folder of credentials."""
     state_directory: Path | None
@@ -51,6 +53,10 @@ class Sources:
         """The value of a setting that is no secret."""
         given = self.environment.get(name) or self.lines.get(name)
         return given if given and given.text else None
+
+    def beside(self, given: Given) -> Path:
+        """The path that was given, for files that belong to the settings file: relative to it if it stands there."""
+        return (self.directory if given.place == ENVIRONMENT else self.file_directory) / given.text
 
     def secret(self, name: str, fault: Callable[[str], None]) -> Given | None:
         """The value of a secret, from wherever it was put."""
@@ -107,6 +113,7 @@ def gather(environ: Mapping[str, str], directory: Path, fault: Callable[[str], N
         environment,
         lines,
         directory,
+        path.parent,
         _first_path(environment.get("CREDENTIALS_DIRECTORY")),
         _first_path(environment.get("STATE_DIRECTORY")),
     )

@@ -10,7 +10,7 @@ from dataclasses import asdict
 from datetime import datetime, timedelta
 
 from roundsman.alerts.book import AlertBook
-from roundsman.conversations.policies.policy import PolicyBook
+from roundsman.conversations.policies.book import PolicyBook
 from roundsman.conversations.source import ConversationSource
 from roundsman.monitor.round import Round
 from roundsman.monitor.staleness import StalenessWatch

@@ -9,6 +9,7 @@ from typing import ClassVar
 
 from roundsman.runs.engine import Engine
 from roundsman.runs.reconciler import Reconciler
+from roundsman.runs.shift import serve_until_drained
 from roundsman.scheduling.job import Job, JobContext, Outcome
 
 
@@ -29,7 +30,7 @@ class QueuePoller(Job):
         if self._engine.is_serving:
             self._engine.wake()
         else:
-            self._engine.serve_until_drained(ctx.stop)
+            serve_until_drained(self._engine, ctx.stop)
         counts = dict(self._engine.counts)
         since = {name: count - self._counted.get(name, 0) for name, count in counts.items()}
         self._counted = counts

@@ -52,7 +52,14 @@ class Owner:
 
 def dead_owners(owners: set[str]) -> set[str]:
     """Of these stored identities, those whose process is surely gone."""
-    return {text for text in owners if Owner.parse(text).surely_dead()}
+    return {text for text in owners if _surely_dead(text)}
+
+
+def _surely_dead(text: str) -> bool:
+    try:
+        return Owner.parse(text).surely_dead()
+    except ValueError:  # a queue outside the store may name somebody who is none of ours
+        return False
 
 
 @cache

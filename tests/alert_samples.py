@@ -49,6 +49,7 @@ class Mailbox:
     told: list[Message] = field(default_factory=list)
     edited: list[tuple[Receipt, Message]] = field(default_factory=list)
     fails: Callable[[], Exception | None] = lambda: None
+    can_edit: bool = True
 
     def send(self, message: Message) -> Receipt:
         if (failure := self.fails()) is not None:

@@ -8,7 +8,8 @@ from typing import Any
 from roundsman.clock import ManualClock
 from roundsman.conversations.importer import Importer, ImportSummary
 from roundsman.conversations.keeper import WatchKeeper
-from roundsman.conversations.policies.policy import Policy, PolicyBook
+from roundsman.conversations.policies.book import PolicyBook
+from roundsman.conversations.policies.policy import Policy
 from roundsman.conversations.roster import Roster, RosterEntry
 from roundsman.conversations.source import StoreSource
 from roundsman.repositories.engine import Store
@@ -107,8 +108,7 @@ def policies(
     **facts: Any,
 ) -> PolicyBook:
     """One policy for all, as the settings without a file give it, or with more facts."""
-    policy = Policy(clock=clock, first_response=threshold, next_response=threshold, comments=comments, **facts)
-    return PolicyBook(policy, version=repr(policy))
+    return PolicyBook(Policy("settings", threshold, threshold, clock=clock, comments=comments, **facts))
 
 
 class Desk:
@@ -120,11 +120,15 @@ class Desk:
         self.book = policies()
         self._folder = folder
 
+    @property
+    def keeper(self) -> WatchKeeper:
+        return WatchKeeper(self.book)
+
     def take(self, content: Any) -> ImportSummary:
         """Import an export given as a document, or as the text of a file."""
         file = self._folder / "export.json"
         file.write_text(content if isinstance(content, str) else json.dumps(content), encoding="utf-8")
-        return Importer(self.store, self.clock, WatchKeeper(self.book)).import_file(str(file))
+        return Importer(self.store, self.clock, self.keeper).import_file(str(file))
 
     def roster(self, book: PolicyBook | None = None, at: datetime | None = None) -> dict[str, RosterEntry]:
         with self.store.read() as connection:

@@ -7,6 +7,7 @@ import signal
 import sys
 from collections.abc import Callable, Mapping
 from contextlib import closing
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, ClassVar
@@ -121,14 +122,17 @@ class Shell:
         with closing(self.session()) as session:
             work(session)
 
-    def daemon(self) -> None:
-        """A daemon has just given a sign of life."""
+    def daemon(self, **driving: Any) -> None:
+        """A daemon has just given a sign of life; it goes by the settings of this shell, but for these."""
         owner = Owner.this_process()
 
         def beat(session: Session) -> None:
             now = self.clock.now()
             with session.store.write() as connection:
-                record = DaemonRecord(str(owner), "box", 17, "0.1.0", now, now, "3 jobs")
+                job = session.app.driving_job
+                drives = job is not None and job.enabled
+                facts = replace(session.app.runs.driving_facts, **driving) if drives else None
+                record = DaemonRecord(str(owner), "box", 17, "0.1.0", now, now, "3 jobs", facts)
                 DaemonRepository().beat(connection, record)
 
         self.store(beat)

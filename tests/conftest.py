@@ -9,7 +9,7 @@ import os
 _OURS = (
     "ROUNDSMAN_", "CONVERSATION_", "ALERT_", "SLACK_", "TELEGRAM_", "SMTP_", "PANCAKE_", "JOB_", "DB_", "PG",
     "WORKFLOW_", "WORKER_", "QUEUE_", "SQS_", "REDIS_", "MONGO_", "LLM_", "GEMINI_", "BEDROCK_", "AWS_", "MCP_",
-    "RUN_EVENTS_",
+    "RUN_EVENTS_", "POLICIES_",
 )  # fmt: skip
 _OURS_ALONE = (
     "APP_ENV", "NODE_ENV", "DATABASE_URL", "LOG_LEVEL", "PORT", "MAX_RETRY", "CONFIDENCE_THRESHOLD",

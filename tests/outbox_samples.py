@@ -22,6 +22,7 @@ class Receiver:
 
     name: str = "receiver"
     most: int = 1
+    at_once: int = 1
     told: list[tuple[int, str]] = field(default_factory=list)
     asked: list[tuple[int, str]] = field(default_factory=list)
     fails: Callable[[OutgoingEvent], Exception | None] = lambda _: None

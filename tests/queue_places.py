@@ -46,6 +46,10 @@ class Feature(Enum):
     """A word about a lost lease changes nothing and is reported."""
     RELEASE = auto()
     """What a dead receiver held can be freed."""
+    HASTE = auto()
+    """What waits for its time can be reached."""
+    REMEMBERED_HASTE = auto()
+    """So can what is put back only after it."""
     LIMITS = auto()
     """Concurrency and rate by kind, over all receivers."""
     DEPTH = auto()

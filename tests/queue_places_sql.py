@@ -9,7 +9,7 @@ from dataclasses import asdict
 from datetime import timedelta
 
 import pytest
-from queue_places import ME, Offer
+from queue_places import EVERYTHING, ME, Feature, Offer
 
 from roundsman.clock import Clock, ManualClock
 from roundsman.message import Draft, KindLimits
@@ -76,4 +76,7 @@ def _postgres(request: pytest.FixtureRequest) -> Iterator[StoreQueues]:
         yield StoreQueues(request.getfixturevalue("postgres_store"), request.getfixturevalue("clock"), stack)
 
 
-PLACES = {"sqlite": Offer(_sqlite), "postgres": Offer(_postgres, marks=(pytest.mark.postgres,))}
+FEATURES = EVERYTHING - {Feature.REMEMBERED_HASTE}
+"""Runs need it only where messages do not change together with them."""
+
+PLACES = {"sqlite": Offer(_sqlite, FEATURES), "postgres": Offer(_postgres, FEATURES, (pytest.mark.postgres,))}

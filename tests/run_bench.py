@@ -28,6 +28,7 @@ from roundsman.repositories.runs import Run, RunRepository
 from roundsman.runs.desk import Order, RunDesk
 from roundsman.runs.engine import Engine
 from roundsman.runs.held import Prepared
+from roundsman.runs.inbox import Inbox
 from roundsman.runs.interventions import Interventions
 from roundsman.runs.reconciler import Reconciler
 from roundsman.runs.remote_queue import RemoteRunQueue
@@ -116,14 +117,18 @@ class Bench:
         self.claims = RunClaims(self.owner, LEASE)
         self.runs, self.record = RunRepository(), RunRecord()
         prepared = {name: Prepared(self.registry[name], steps_of(each)) for name, each in self.built.items()}
+        inbox = Inbox()
         to = Ledgers(self.claims, self.record, self.run_queue, self.sinks)
-        self.engine = Engine(self.store, self.clock, to, prepared, size=self.size, lease=LEASE)
-        self.desk = RunDesk(self.store, self.clock, self.run_queue, self.registry, self.built)
+        self.engine = Engine(self.store, self.clock, to, prepared, size=self.size, lease=LEASE, inbox=inbox)
+        self.desk = RunDesk(self.store, self.clock, self.run_queue, self.registry, self.built, inbox)
         self.people = Interventions(self.store, self.clock, self.run_queue, self.registry, self.built, self.sinks)
         self.reconciler = Reconciler(self.store, self.clock, self.run_queue, self.claims, self.notes)
         self._changed = threading.Condition()
         self._changes = 0
         event.listen(self.store.engine, "checkin", self._note)
+        dialect = self.store.engine.dialect
+        self._do_commit = dialect.do_commit
+        dialect.do_commit = self._commit  # type: ignore[method-assign, assignment]
 
     # --- what happens ---
 
@@ -157,6 +162,10 @@ class Bench:
             with self._changed:
                 assert self._changed.wait_for(lambda: self._changes != seen, PATIENCE_S), "it never came"  # noqa: B023
 
+    def _commit(self, connection: Any) -> None:
+        self._do_commit(connection)
+        self._note()
+
     def _note(self, *_: object) -> None:
         if threading.current_thread() is threading.main_thread():
             return
@@ -167,6 +176,7 @@ class Bench:
     def close(self) -> None:
         event.remove(self.store.engine, "checkin", self._note)
         self.engine.stop()
+        self.store.engine.dialect.do_commit = self._do_commit  # type: ignore[method-assign]
         self.queue.close()
 
     # --- what is there ---

@@ -61,7 +61,7 @@ check_machine() {
 
 check_checkout() {
     local name
-    for name in "${SOURCES[@]}" constraints.txt config/example.env docs/operations.md; do
+    for name in "${SOURCES[@]}" constraints.txt config/example.env config/policies.toml docs/operations.md; do
         [[ -e $CHECKOUT/$name ]] || fail "$CHECKOUT/$name is missing; run this script from a complete checkout."
     done
 }
@@ -138,6 +138,9 @@ install_files() {
     if [[ ! -e $SETTINGS/roundsman.env ]]; then
         install -m 640 -o root -g roundsman "$CHECKOUT/config/example.env" "$SETTINGS/roundsman.env"
         say "Wrote $SETTINGS/roundsman.env with the default settings."
+    fi
+    if [[ ! -e $SETTINGS/policies.toml ]]; then # an example, until the setting POLICIES_FILE names it
+        install -m 640 -o root -g roundsman "$CHECKOUT/config/policies.toml" "$SETTINGS/policies.toml"
     fi
     install -m 644 "$HERE/roundsman.service" "$UNITS/roundsman.service"
     if (($(systemctl --version | sed -n '1s/^systemd \([0-9]*\).*/\1/p') >= 254)); then

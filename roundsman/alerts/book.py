@@ -1,63 +1,34 @@
-"""The book of alerts: where a job reports what is wrong and what is right again.
+"""The book of alerts: where a job reports what is wrong, what gets worse, and what is right again.
 
     with book.transaction("conversation_monitor") as desk:
         ...                                # may write other things through desk.connection
         desk.fire(Condition(...))
+        desk.escalate(Escalation("conversation_unreplied:123", level=2, audience=Audience("Sales")))
         desk.resolve("conversation_unreplied:123", "answered", answered_by="Lan")
 
-All of it is one transaction, and the senders are woken only after its commit: woken earlier they would find
-nothing, and an alert of a transaction that failed would have been told.
+All of it is one transaction. What is to be told of it is decided at its end, when it is known how much that is for each
+team, and the senders are woken only after its commit: woken earlier they would find nothing, and an alert of a
+transaction that failed would have been told.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import datetime
-from enum import Enum, auto
-from typing import Any
 
 from sqlalchemy import Connection
 
+from roundsman.alerts.condition import Condition as Condition  # jobs find it beside the book
+from roundsman.alerts.condition import Escalated as Escalated
+from roundsman.alerts.condition import Escalation as Escalation
+from roundsman.alerts.condition import Fired as Fired
+from roundsman.alerts.condition import Resolved as Resolved
+from roundsman.alerts.grouping import News, messages, reach
 from roundsman.clock import Clock
-from roundsman.repositories.alerts import Alert, AlertRepository, NewAlert, Resolution, Severity
+from roundsman.repositories.alert_ends import AlertEnds
+from roundsman.repositories.alert_log import AlertLog, LogEntry, LogEvent
+from roundsman.repositories.alerts import Alert, AlertRepository, AlertStatus, NewAlert, Resolution, Rise
 from roundsman.repositories.engine import Store
-
-
-@dataclass(frozen=True)
-class Condition:
-    """What a job reports to be wrong."""
-
-    kind: str
-    """What sort of trouble, such as `conversation_unreplied`; templates are chosen by it. Without a colon."""
-    subject: str
-    """What has it, such as a conversation's id."""
-    severity: Severity
-    since: datetime
-    """When the condition began, aware."""
-    labels: Mapping[str, str]
-    """Names to find it by; they become journal fields."""
-    annotations: Mapping[str, Any]
-    """Facts that the templates read, as JSON. No telephone numbers: messages go to group chats."""
-    level: int = 1
-
-    @property
-    def fingerprint(self) -> str:
-        """At most one alert with the same fingerprint is open."""
-        return f"{self.kind}:{self.subject}"
-
-
-class Fired(Enum):
-    """What came of reporting a condition."""
-
-    OPENED = auto()
-    STILL_OPEN = auto()
-
-
-class Resolved(Enum):
-    """What came of reporting that a condition is over."""
-
-    RESOLVED = auto()
-    NOT_OPEN = auto()
+from roundsman.repositories.notifications import NotificationRepository
 
 
 class AlertDesk:
@@ -66,14 +37,15 @@ class AlertDesk:
     def __init__(self, connection: Connection, job: str, channels: Sequence[str], now: datetime) -> None:
         self.connection = connection
         self.changed = False
-        """True once something was opened or resolved, so that there may be something to send."""
+        """True once something was opened, raised or resolved, so that there may be something to send."""
         self._job = job
         self._channels = channels
         self._now = now
         self._alerts = AlertRepository()
+        self._untold: list[tuple[News, LogEvent]] = []
 
     def fire(self, condition: Condition) -> Fired:
-        """Report one condition. The first report opens an alert and enqueues a message on every channel."""
+        """Report one condition. The first report opens an alert and tells its audience."""
         return self.fire_all([condition])[condition.fingerprint]
 
     def fire_all(self, conditions: Sequence[Condition]) -> dict[str, Fired]:
@@ -91,11 +63,40 @@ class AlertDesk:
             )
             for condition in conditions
         ]
-        opened = self._alerts.open_all(self.connection, drafts, self._channels, self._now)
-        self.changed = self.changed or bool(opened)
+        opened = self._alerts.open_all(self.connection, drafts, self._now)
+        first = {condition.fingerprint: condition for condition in reversed(conditions)}
+        for fingerprint, number in opened.items():
+            told = first[fingerprint]
+            news = News(number, told.kind, told.severity, told.level, told.since, told.audience)
+            self._untold.append((news, LogEvent.OPENED if told.level > 0 else LogEvent.WARNED))
         return {
             draft.fingerprint: Fired.OPENED if draft.fingerprint in opened else Fired.STILL_OPEN for draft in drafts
         }
+
+    def escalate(self, escalation: Escalation) -> Escalated:
+        """Report that an open condition has become worse. Each level is told once."""
+        return self.escalate_all([escalation])[escalation.fingerprint]
+
+    def escalate_all(self, escalations: Sequence[Escalation]) -> dict[str, Escalated]:
+        """Report many. Answers by fingerprint; of several for one alert the highest counts."""
+        wanted: dict[str, Escalation] = {}
+        for each in escalations:
+            if each.fingerprint not in wanted or each.level > wanted[each.fingerprint].level:
+                wanted[each.fingerprint] = each
+        found = {alert.fingerprint: alert for alert in self._alerts.lock_open(self.connection, wanted)}
+        answers = {name: _judged(found.get(name), each) for name, each in wanted.items()}
+        rising = [(found[name], wanted[name]) for name, answer in answers.items() if answer is Escalated.RAISED]
+        self._alerts.raise_all(
+            self.connection,
+            {alert.id: Rise(each.level, each.severity, each.annotations) for alert, each in rising},
+            {alert.id: alert for alert, _ in rising},
+            self._now,
+        )
+        for alert, each in rising:
+            severity = each.severity or alert.severity
+            news = News(alert.id, alert.kind, severity, each.level, alert.since_at, each.audience)
+            self._untold.append((news, LogEvent.ESCALATED))
+        return answers
 
     def resolve(self, fingerprint: str, resolution: str, **annotations: str | int | float | None) -> Resolved:
         """Report that a condition is over. Whoever was told of it is told of its end."""
@@ -104,13 +105,43 @@ class AlertDesk:
 
     def resolve_all(self, resolutions: Mapping[str, Resolution]) -> dict[str, Resolved]:
         """Report the end of many conditions, by fingerprint."""
-        done = self._alerts.resolve_all(self.connection, resolutions, self._now)
+        self.enqueue()  # what was opened a moment ago has messages to cancel
+        done = AlertEnds().resolve_all(self.connection, resolutions, self._now)
         self.changed = self.changed or bool(done)
         return {name: Resolved.RESOLVED if name in done else Resolved.NOT_OPEN for name in resolutions}
 
     def open_subjects(self, kind: str) -> dict[str, Alert]:
         """The open alerts of a kind, by subject."""
         return {alert.subject: alert for alert in self._alerts.open_of_kind(self.connection, kind)}
+
+    def enqueue(self) -> None:
+        """Enqueue what is to be told so far. The book does it at the end of the transaction."""
+        untold, self._untold = self._untold, []
+        if not untold:
+            return
+        self.changed = True
+        AlertLog().add(self.connection, [self._entry(news, event) for news, event in untold])
+        drafts = messages((news for news, _ in untold), self._channels)
+        NotificationRepository().enqueue(self.connection, drafts, self._now)
+
+    def _entry(self, news: News, event: LogEvent) -> LogEntry:
+        missing = [name for name in news.audience.channels if name not in self._channels]
+        detail = {
+            "team": news.audience.team,
+            "channels": list(reach(news.audience, self._channels)),
+            "mentions": [each.name for each in news.audience.mentions],
+            "not_configured": missing,
+        }
+        known = {name: value for name, value in detail.items() if value}
+        return LogEntry(news.alert_id, self._now, event, news.level, detail=known)
+
+
+def _judged(alert: Alert | None, escalation: Escalation) -> Escalated:
+    if alert is None:
+        return Escalated.NOT_OPEN
+    if alert.level >= escalation.level:
+        return Escalated.ALREADY_TOLD
+    return Escalated.RAISED if alert.status is AlertStatus.FIRING else Escalated.TAKEN
 
 
 class AlertBook:
@@ -132,5 +163,6 @@ class AlertBook:
         with self._store.write() as connection:
             desk = AlertDesk(connection, job, self._channels, self._clock.now())
             yield desk
+            desk.enqueue()
         if desk.changed:
             self._wake()

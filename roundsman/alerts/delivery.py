@@ -6,7 +6,7 @@ sends the message again. With at most one delivery in flight per channel, that i
 """
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum, auto
@@ -17,7 +17,8 @@ from sqlalchemy import Connection
 
 from roundsman.alerts.attempt import Attempts
 from roundsman.alerts.channels.base import Channel, DeliveryError, Fault, Receipt
-from roundsman.alerts.templates import Language, render
+from roundsman.alerts.message import Message
+from roundsman.alerts.templates import Language, render, render_digest
 from roundsman.clock import Clock
 from roundsman.errors import place_of
 from roundsman.logs import fields
@@ -25,7 +26,8 @@ from roundsman.owner import dead_owners
 from roundsman.repositories.alerts import Alert, AlertRepository
 from roundsman.repositories.channels import ChannelRepository
 from roundsman.repositories.engine import Store
-from roundsman.repositories.notifications import Claim, NotificationEvent, NotificationRepository
+from roundsman.repositories.notification_claims import Claim, NotificationClaims
+from roundsman.repositories.notifications import NotificationEvent, NotificationRepository
 from roundsman.retry import backoff
 
 LEASE = timedelta(seconds=60)
@@ -58,7 +60,8 @@ class _Outcome:
     """What happened to a claim; kept in memory until the store has taken it."""
 
     claim: Claim
-    alert: Alert
+    about: str
+    """The alert, or how many alerts, for the log."""
     receipt: Receipt | None = None
     error: DeliveryError | None = None
     again_at: datetime | None = None
@@ -84,6 +87,7 @@ class Courier:
         self._attempts = attempts or Attempts()
         self._alerts = AlertRepository()
         self._notifications = NotificationRepository()
+        self._claims = NotificationClaims()
         self._channels = ChannelRepository()
         self._held: dict[str, int] = {}
         self._unrecorded: dict[str, _Outcome] = {}
@@ -104,7 +108,7 @@ class Courier:
         dead = dead_owners(others)
         if dead or any(entry.owner is not None and entry.earliest <= now for entry in waiting):
             with self._store.write() as connection:
-                freed = self._notifications.release(connection, dead, list(self._held.values()), now)
+                freed = self._claims.release(connection, dead, list(self._held.values()), now)
                 waiting = self._notifications.outlook(connection)
             if freed:
                 log.warning("Took over from another process, unfinished: notifications %d", freed)
@@ -119,12 +123,14 @@ class Courier:
         outcome = self._unrecorded.get(channel.name)
         if outcome is None:
             with self._store.write() as connection:
-                claim = self._notifications.claim(connection, channel.name, self._owner, self._clock.now(), LEASE)
-                alert = self._alerts.find(connection, claim.alert_id) if claim is not None else None
-            if claim is None or alert is None:
+                claim = self._claims.claim(
+                    connection, channel.name, self._owner, self._clock.now(), LEASE, can_edit=channel.can_edit
+                )
+                alerts = self._alerts.find_all(connection, claim.shows) if claim is not None else []
+            if claim is None or not alerts:
                 return Delivered.NOTHING, None
             self._held[channel.name] = claim.id
-            outcome = self._unrecorded[channel.name] = self._send(channel, claim, alert)
+            outcome = self._unrecorded[channel.name] = self._send(channel, claim, alerts)
         with self._store.write() as connection:
             delivered = self._record(connection, outcome)
         self._unrecorded.pop(channel.name, None)
@@ -133,47 +139,56 @@ class Courier:
         asked = outcome.error.retry_after if outcome.error is not None else None
         return delivered, min(asked, LONGEST_RETRY_AFTER) if asked is not None else None
 
-    def _send(self, channel: Channel, claim: Claim, alert: Alert) -> _Outcome:
+    def _send(self, channel: Channel, claim: Claim, alerts: Sequence[Alert]) -> _Outcome:
+        about = alerts[0].fingerprint if len(alerts) == 1 else f"{len(alerts)} alerts of {alerts[0].kind}"
         try:
-            message = render(alert, claim.event, self.language, self._clock.now(), self.zone)
+            message = self._message(claim, alerts)
             told = Receipt.from_json(claim.firing_receipt) if claim.firing_receipt is not None else None
             call = partial(channel.edit, told, message) if told is not None else partial(channel.send, message)
-            return _Outcome(claim, alert, receipt=self._attempts.make(channel.name, call))
+            return _Outcome(claim, about, receipt=self._attempts.make(channel.name, call))
         except DeliveryError as fault:
             error = fault
         except Exception as fault:  # noqa: BLE001 - whatever a channel raises must not stop the others
             # Only the type and the place: the text of a foreign exception may hold a token
             error = DeliveryError(Fault.TEMPORARY, f"unexpected {type(fault).__name__} {place_of(fault)}")
         if error.fault is not Fault.TEMPORARY:
-            return _Outcome(claim, alert, error=error)
+            return _Outcome(claim, about, error=error)
         now = self._clock.now()
         if claim.event is NotificationEvent.RESOLVED and now - claim.created_at > RESOLVED_LIFETIME:
-            return _Outcome(claim, alert, error=DeliveryError(Fault.REJECTED, f"given up: {error.reason}"))
+            return _Outcome(claim, about, error=DeliveryError(Fault.REJECTED, f"given up: {error.reason}"))
         wait = max(backoff(claim.attempts), min(error.retry_after or timedelta(0), LONGEST_RETRY_AFTER))
-        return _Outcome(claim, alert, error=error, again_at=now + wait)
+        return _Outcome(claim, about, error=error, again_at=now + wait)
+
+    def _message(self, claim: Claim, alerts: Sequence[Alert]) -> Message:
+        now = self._clock.now()
+        if len(alerts) > 1:
+            return render_digest(
+                alerts, claim.event, self.language, now, self.zone, level=claim.level, audience=claim.audience
+            )
+        return render(alerts[0], claim.event, self.language, now, self.zone, level=claim.level, audience=claim.audience)
 
     def _record(self, connection: Connection, outcome: _Outcome) -> Delivered:
         claim, now = outcome.claim, self._clock.now()
         if outcome.error is None:
             assert outcome.receipt is not None
-            kept = self._notifications.sent(connection, claim, outcome.receipt.to_json(), now)
+            kept = self._claims.sent(connection, claim, outcome.receipt.to_json(), now)
             delivered = Delivered.SENT
         elif outcome.error.fault is Fault.REJECTED:
-            kept = self._notifications.failed(connection, claim, outcome.error.reason, now)
+            kept = self._claims.failed(connection, claim, outcome.error.reason, now)
             delivered = Delivered.GIVEN_UP
         elif outcome.error.fault is Fault.CHANNEL:
-            kept = self._notifications.retry(connection, claim, now, outcome.error.reason)
+            kept = self._claims.retry(connection, claim, now, outcome.error.reason)
             self._channels.switch_off(connection, claim.channel, outcome.error.reason, now)
             delivered = Delivered.CHANNEL_OFF
         else:
-            kept = self._notifications.retry(connection, claim, outcome.again_at or now, outcome.error.reason)
+            kept = self._claims.retry(connection, claim, outcome.again_at or now, outcome.error.reason)
             delivered = Delivered.RETRY_LATER
         if not kept:
             log.warning("Another process took over notification %d before its end was recorded", claim.id)
         return delivered
 
     def _tell(self, outcome: _Outcome, delivered: Delivered) -> None:
-        claim, name = outcome.claim, outcome.alert.fingerprint
+        claim, name = outcome.claim, outcome.about
         extra = fields(ALERT=name, CHANNEL=claim.channel, NOTIFICATION=str(claim.id))
         if outcome.error is None:
             log.debug("Told %s of %s (%s)", claim.channel, name, outcome.receipt, extra=extra)

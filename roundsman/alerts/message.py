@@ -8,10 +8,19 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from roundsman.repositories.alerts import Severity
+from roundsman.repositories.audience import Mention
 from roundsman.repositories.notifications import NotificationEvent
 
 LONGEST_LINE = 500
 """Characters of one line; no name or fact is longer, and three lines stay below every channel's limit."""
+
+
+@dataclass(frozen=True)
+class Item:
+    """One of the many things that a digest tells of."""
+
+    text: str
+    link: str | None = None
 
 
 @dataclass(frozen=True)
@@ -29,17 +38,52 @@ class Message:
     link_label: str = ""
     fields: Mapping[str, str] = field(default_factory=dict)
     """Journal fields: upper-case names."""
+    mentions: tuple[Mention, ...] = ()
+    """Whom it calls: each channel by its own means, or by the plain name."""
+    items: tuple[Item, ...] = ()
+    """Of a digest: a line each, as many as the channel takes."""
+    more: str = "+{count}"
+    """What stands for the others, such as `and {count} more`."""
 
     @property
     def symbol(self) -> str:
         """One character that shows at a glance how bad it is, or that it is over."""
-        return "✅" if self.event is NotificationEvent.RESOLVED else _SYMBOLS[self.severity]
+        return _EVENTS.get(self.event) or _SYMBOLS[self.severity]
 
     @property
     def plain(self) -> str:
         """The title and the link in one line, for terminals and fallback texts."""
         return f"{self.title} {self.link}" if self.link else self.title
 
+    @property
+    def names(self) -> str:
+        """Whom it calls, by their plain names in one line; empty for nobody."""
+        return ", ".join(each.name for each in self.mentions)
+
+    def calls(self, form: Callable[[Mention], str], room: int) -> str:
+        """Whom it calls in the given form, as many as fit into so many characters."""
+        called = ""
+        for each in map(form, self.mentions):
+            if len(called) + len(each) + 1 > room:
+                break
+            called = f"{called} {each}".lstrip()
+        return called
+
+    def listing(self, form: Callable[[Item], str], room: int) -> str:
+        """The items, a line each in the given form, as many as fit into so many characters."""
+        lines: list[str] = []
+        used = 0
+        for number, item in enumerate(self.items):
+            line, left = form(item), len(self.items) - number
+            rest = len(self.more.format(count=left)) + 1 if left > 1 else 0
+            if used + len(line) + 1 + rest > room:
+                return "\n".join([*lines, self.more.format(count=left)])
+            lines.append(line)
+            used += len(line) + 1
+        return "\n".join(lines)
+
+
+_EVENTS = {NotificationEvent.RESOLVED: "✅", NotificationEvent.WARNING: "⏳"}
 
 _SYMBOLS = {
     Severity.CRITICAL: "🔴",

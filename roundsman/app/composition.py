@@ -11,13 +11,14 @@ from roundsman.alerts.sender import Sender
 from roundsman.alerts.templates import Language
 from roundsman.app.channels import channels_of
 from roundsman.app.parts import Parts, asks_for
+from roundsman.app.policies import policy_book
 from roundsman.app.runs import RunParts
-from roundsman.app.settings import policies_of, registry_of
+from roundsman.app.settings import registry_of
 from roundsman.clock import Clock
 from roundsman.conversations.importer import Importer
 from roundsman.conversations.intake import Intake
 from roundsman.conversations.keeper import WatchKeeper
-from roundsman.conversations.policies.policy import PolicyBook
+from roundsman.conversations.policies.book import PolicyBook
 from roundsman.conversations.source import ConversationSource, StoreSource
 from roundsman.fsm.workflow import Workflow
 from roundsman.owner import Owner
@@ -81,8 +82,8 @@ class App:
 
     @cached_property
     def policies(self) -> PolicyBook:
-        """When a conversation is late."""
-        return policies_of(self.settings)
+        """When a conversation is late. Raises ConfigurationError."""
+        return policy_book(self.settings)
 
     @cached_property
     def source(self) -> ConversationSource:
@@ -142,16 +143,18 @@ class App:
             }
         )
 
-    def reconfigure(self, settings: Settings) -> None:
-        """Take other settings for all that can change while it runs.
+    def reconfigure(self, settings: Settings, policies: PolicyBook | None = None) -> None:
+        """Take other settings for all that can change while it runs; and these policies, or those they ask for.
 
         Raises ConfigurationError and StoreError, changing nothing.
         """
         registry = registry_of(settings, self.jobs)
+        policies = policies or policy_book(settings)
         channels = channels_of(settings, self.clock)
         self.sender.replace(channels, language=Language(settings.alerts.language), zone=settings.time_zone)
-        self.settings, self.registry, self.channels = settings, registry, channels
+        self.settings, self.registry, self.channels, self.policies = settings, registry, channels, policies
         self.book.replace([channel.name for channel in channels])
+        self.keeper.replace(policies)
 
     def close(self) -> None:
         """Let the store go, if it was opened."""

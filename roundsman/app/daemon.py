@@ -26,12 +26,16 @@ class Daemon:
         self._app = app
         self._notifier = notifier
         self._scheduling = Scheduling(app.clock, app.ticks)
+        _ = app.policies  # a fault in their file is one of the settings: no start
         app.works()  # builds the jobs; one of them may drive runs
         self._engine = app.runs.engine if app.drives_runs else None
-        driving: list[Service] = [Driving(self._engine, app.runs.reconciler)] if self._engine is not None else []
+        self._driving = None if self._engine is None else _driving(app)
+        driving: list[Service] = [] if self._driving is None else [self._driving]
         telling: list[Service] = [app.runs.outbox] if app.runs.outbox.sinks else []
         self._services: Sequence[Service] = (
-            Heartbeat(app.store, app.clock, app.owner, self.status),
+            Heartbeat(
+                app.store, app.clock, app.owner, self.status, None if self._engine is None else app.runs.driving_facts
+            ),
             app.sender,
             *telling,
             *driving,
@@ -55,20 +59,24 @@ class Daemon:
 
     def reload(self) -> None:
         """Read the settings again and take over what can change. Raises RoundsmanError; then nothing changed."""
-        before = self._app.settings
+        before, policies = self._app.settings, self._app.policies
         settings = read_settings(os.environ, working_folder())
         changes = differences(before, settings)
         self._app.reconfigure(settings)
         try:
             self._assign(at_start=False)
         except RoundsmanError:
-            self._app.reconfigure(before)
+            self._app.reconfigure(before, policies)
             raise
         logs.setup(settings.log_level, settings.secrets())
-        if not changes:
+        has_file = settings.policies_file is not None or before.policies_file is not None
+        other_policies = has_file and self._app.policies.version != policies.version
+        if not changes and not other_policies:
             log.info("Settings read again: no difference")
         for change in changes:
             log.info("Settings: %s", change)
+        if other_policies:
+            log.info("Policies: version %s -> %s", policies.version, self._app.policies.version)
 
     def _assign(self, *, at_start: bool) -> None:
         registry = self._app.registry
@@ -106,6 +114,8 @@ class Daemon:
 
     def look_around(self) -> None:
         self._scheduling.look_around()
+        if self._driving is not None:
+            self._driving.look_around()
 
     def clock_jumped(self, by: timedelta) -> None:
         log.warning("The clock jumped by %+.1f s, or the process stood still", by.total_seconds())
@@ -132,3 +142,7 @@ class Daemon:
             due, name = min(coming)
             text += f", next: {name} at {iso(due.replace(microsecond=0))}"
         return text
+
+
+def _driving(app: App) -> Driving:
+    return Driving(app.runs.engine, app.runs.reconciler, app.runs.neighbours)

@@ -8,8 +8,8 @@ from types import TracebackType
 from typing import Self
 
 from roundsman.clock import Clock
-from roundsman.errors import RoundsmanError
 from roundsman.lifecycle import SignalInbox
+from roundsman.runs import shift
 from roundsman.runs.crew import GRACE
 from roundsman.runs.engine import Engine
 from roundsman.runs.reconciler import Reconciler
@@ -51,11 +51,8 @@ class Deputy:
 
     def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
         try:
-            self._engine.halt()
-            if not self._idle(_FINISHES_WITHIN_S if self._interrupted else GRACE.total_seconds()):
-                self._engine.cancel()
-                self._engine.wait_idle(GRACE.total_seconds())
-            self._engine.stop()
+            patience_s = _FINISHES_WITHIN_S if self._interrupted else GRACE.total_seconds()
+            shift.end(self._engine, lambda: self._idle(patience_s))
         finally:
             self._signals.__exit__()
 
@@ -65,8 +62,7 @@ class Deputy:
         if number is not None:
             self._interrupted = True
             raise Interrupted(128 + number)
-        if not self._engine.is_serving:
-            raise RoundsmanError("The thread that drives runs has died; its last words are in the log.")
+        shift.assert_alive(self._engine)
         if self._clock.monotonic() >= self._reconcile_at:
             self._reconcile()
 

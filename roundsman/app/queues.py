@@ -1,4 +1,4 @@
-"""The queue that the settings ask for. Nothing is connected to, and only the chosen one is imported."""
+"""The queue that the settings ask for. It is not connected to, and only the chosen one is imported."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -8,6 +8,7 @@ from config.secret import Secret
 from roundsman.clock import Clock
 from roundsman.queues.base import Queue, QueueOptions
 from roundsman.repositories.engine import Store
+from roundsman.repositories.identity import identity_of
 from roundsman.runs.run_queue import RunQueue
 
 if TYPE_CHECKING:
@@ -15,12 +16,16 @@ if TYPE_CHECKING:
 
 
 def queue_of(settings: Settings, store: Store, clock: Clock, options: QueueOptions) -> Queue:
-    """Every queue behind the same port: for `roundsman queue`, and for runs if it lies outside the store."""
+    """Every queue behind the same port: for `roundsman queue`, and for runs if it lies outside the store.
+
+    Raises StoreError.
+    """
     chosen = settings.queue
     if chosen.redis_url is not None:
         from roundsman.queues.redis import RedisQueue
 
-        return RedisQueue(chosen.redis_url.reveal(), chosen.name, options, clock)
+        # Of the store, too: the messages of another one would name runs that this one does not know
+        return RedisQueue(chosen.redis_url.reveal(), f"{chosen.name}-{identity_of(store)}", options, clock)
     if chosen.sqs is not None:
         from roundsman.queues.sqs.queue import SqsQueue
 

@@ -13,6 +13,7 @@ from roundsman.fsm.workflow import Workflow
 from roundsman.message import KindLimits
 from roundsman.owner import Owner
 from roundsman.queues.base import Queue, QueueOptions
+from roundsman.repositories.driving import DrivingFacts
 from roundsman.repositories.engine import Store
 from roundsman.repositories.run_claims import RunClaims
 from roundsman.repositories.run_record import RunRecord
@@ -22,7 +23,9 @@ from roundsman.runs.drivers import DrivingJob
 from roundsman.runs.engine import Engine
 from roundsman.runs.findings import Investigation
 from roundsman.runs.held import Prepared
+from roundsman.runs.inbox import Inbox
 from roundsman.runs.interventions import Interventions
+from roundsman.runs.neighbours import Neighbours
 from roundsman.runs.outbox import Outbox
 from roundsman.runs.reconciler import Reconciler
 from roundsman.runs.round import Ledgers
@@ -56,6 +59,7 @@ class RunParts:
         self._owner = owner
         self._store = store
         self._build = build
+        self._inbox = Inbox()  # in which the desk finds the engine, if one drives runs in this process
         self.registry = workflows_of(settings, workflows)
 
     @cached_property
@@ -80,12 +84,12 @@ class RunParts:
         to = Ledgers(self.claims, RunRecord(), self.run_queue, self.outbox.sinks, self.outbox.wake)
         size = self._settings.runs.concurrency
         box = BlackBox((self._settings.state_dir, self._owner))
-        return Engine(self._store, self._clock, to, prepared, size=size, lease=LEASE, box=box)
+        return Engine(self._store, self._clock, to, prepared, size=size, lease=LEASE, box=box, inbox=self._inbox)
 
     @cached_property
     def desk(self) -> RunDesk:
         """Where runs are submitted."""
-        return RunDesk(self._store, self._clock, self.run_queue, self.registry, self.workflows)
+        return RunDesk(self._store, self._clock, self.run_queue, self.registry, self.workflows, self._inbox)
 
     @cached_property
     def interventions(self) -> Interventions:
@@ -102,12 +106,22 @@ class RunParts:
             registry=self.registry,
             workflows=lambda: self.workflows,
             job=job,
-            workers=self._settings.runs.concurrency,
+            here=lambda: self.driving_facts,
         )
 
     @cached_property
     def reconciler(self) -> Reconciler:
         return Reconciler(self._store, self._clock, self.run_queue, self.claims, self._settings.state_dir)
+
+    @cached_property
+    def neighbours(self) -> Neighbours:
+        """Notices the death of other processes of this machine."""
+
+        def take_over() -> None:
+            self.reconciler.take_over()
+            self.engine.wake()
+
+        return Neighbours(self._store, self.claims, self._owner, take_over)
 
     @cached_property
     def claims(self) -> RunClaims:
@@ -124,10 +138,18 @@ class RunParts:
             self.queue.close()
 
     @property
+    def driving_facts(self) -> DrivingFacts:
+        """By which a daemon with these settings drives runs."""
+        return DrivingFacts(self.run_queue.name, self._settings.runs.concurrency, self._limits)
+
+    @property
     def _options(self) -> QueueOptions:
-        limits = {
+        return QueueOptions(str(self._owner), self._limits, LEASE)
+
+    @property
+    def _limits(self) -> Mapping[str, KindLimits]:
+        return {
             facts.name: KindLimits(facts.concurrency, facts.rate)
             for facts in self.registry.workflows
             if facts.concurrency is not None or facts.rate is not None
         }
-        return QueueOptions(str(self._owner), limits, LEASE)

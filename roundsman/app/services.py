@@ -8,9 +8,11 @@ from roundsman.clock import Clock
 from roundsman.errors import StoreError
 from roundsman.owner import Owner
 from roundsman.repositories.daemons import DaemonRecord, DaemonRepository
+from roundsman.repositories.driving import DrivingFacts
 from roundsman.repositories.engine import Store
 from roundsman.repositories.store_file import StoreFile
 from roundsman.runs.engine import Engine
+from roundsman.runs.neighbours import Neighbours
 from roundsman.runs.reconciler import Reconciler
 from roundsman.scheduling.dispatcher import Dispatcher
 from roundsman.scheduling.executor import Executor, Work
@@ -31,11 +33,14 @@ class Heartbeat:
 
     name = "store"
 
-    def __init__(self, store: Store, clock: Clock, owner: Owner, status: Callable[[], str]) -> None:
+    def __init__(
+        self, store: Store, clock: Clock, owner: Owner, status: Callable[[], str], driving: DrivingFacts | None
+    ) -> None:
         self._store = store
         self._clock = clock
         self._owner = owner
         self._status = status
+        self._driving = driving
         self._daemons = DaemonRepository()
         self._started_at = clock.now()
         self._file: StoreFile | None = None
@@ -66,24 +71,33 @@ class Heartbeat:
     def _record(self) -> DaemonRecord:
         now = self._clock.now()
         owner = self._owner
-        return DaemonRecord(str(owner), owner.host, owner.pid, __version__, self._started_at, now, self._status())
+        return DaemonRecord(
+            str(owner), owner.host, owner.pid, __version__, self._started_at, now, self._status(), self._driving
+        )
 
 
 class Driving:
-    """Service: the engine of runs, which first puts right what dead processes left behind."""
+    """Service: the engine of runs, which first puts right what dead processes left behind, and then sees them die."""
 
     name = "runs"
 
-    def __init__(self, engine: Engine, reconciler: Reconciler) -> None:
+    def __init__(self, engine: Engine, reconciler: Reconciler, neighbours: Neighbours) -> None:
         self._engine = engine
         self._reconciler = reconciler
+        self._neighbours = neighbours
 
     def start(self) -> None:
         self._reconciler.run_once()
         self._engine.start()
+        self._neighbours.start()
 
     def stop(self) -> None:
+        self._neighbours.stop()
         self._engine.stop()
+
+    def look_around(self) -> None:
+        """See who else is on this machine. Raises StoreError."""
+        self._neighbours.look()
 
     def ill(self) -> str | None:
         if not self._engine.probe(PROBE_SECONDS):

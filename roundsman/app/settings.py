@@ -4,9 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from config import Settings, SettingsError, load
-from roundsman.conversations.policies.policy import Policy, PolicyBook
 from roundsman.errors import ConfigurationError
-from roundsman.repositories.watch_list import AnsweringClock
 from roundsman.scheduling.job import Job
 from roundsman.scheduling.registry import Registry, register
 
@@ -31,13 +29,3 @@ def working_folder() -> Path:
 def registry_of(settings: Settings, jobs: Sequence[type[Job]]) -> Registry:
     """The jobs with the facts in force. Raises ConfigurationError."""
     return register(jobs, settings.jobs, settings.time_zone)
-
-
-def policies_of(settings: Settings) -> PolicyBook:
-    """When a conversation is late."""
-    chosen = settings.conversation
-    clock = AnsweringClock(chosen.clock)
-    policy = Policy(
-        clock=clock, first_response=chosen.threshold, next_response=chosen.threshold, comments=chosen.comments
-    )
-    return PolicyBook(policy, version=f"{clock}:{chosen.threshold}:{chosen.comments}")

@@ -1,16 +1,44 @@
 """The arguments and options that several commands share."""
 
+import getpass
+import os
+from datetime import datetime
 from typing import Annotated
 
 import typer
 
 from roundsman.cli.session import Session
+from roundsman.conversations.moment import parse_moment
 from roundsman.errors import BadInputError
 from roundsman.scheduling.registry import JobFacts
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+AtOption = Annotated[
+    str | None, typer.Option("--at", metavar="TIME", help="Judge as of this time: ISO 8601, in UTC unless it says.")
+]
 JobArgument = Annotated[str, typer.Argument(metavar="JOB", help="A job's name, as `jobs list` shows it.")]
 JobOrAllArgument = Annotated[str | None, typer.Argument(metavar="[JOB]", help="All jobs when left out.")]
+
+
+def moment_of(session: Session, at: str | None) -> datetime:
+    """The time of `--at`, or now. Raises BadInputError."""
+    if at is None:
+        return session.clock.now()
+    try:
+        moment = parse_moment(at)
+    except ValueError as error:
+        raise BadInputError(f"--at {error}; write it like 2026-03-03T04:00:00Z.") from None
+    if moment is None:
+        raise BadInputError("--at is empty; write it like 2026-03-03T04:00:00Z.")
+    return moment
+
+
+def person() -> str:
+    """Who is at the terminal, as far as the system tells."""
+    try:
+        return os.environ.get("SUDO_USER") or getpass.getuser()
+    except (KeyError, OSError):
+        return f"uid {os.getuid()}"
 
 
 def plain_text(value: str | None) -> str | None:

@@ -1,11 +1,11 @@
 """`roundsman check-config`: every fault in one sentence each and exit code 78, or the settings in force."""
 
 from collections.abc import Callable, Sequence
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from config import InForce, Settings
+from config import InForce
 from roundsman.cli.group import command_group
 from roundsman.cli.output import complain, print_json, print_table, say
 from roundsman.cli.session import Session
@@ -32,7 +32,13 @@ def _workflows(session: Session) -> None:
     workflows_of(session.settings, session.workflows)
 
 
-FURTHER_CHECKS: tuple[Callable[[Session], None], ...] = (_store, _jobs, _workflows)
+def _policies(session: Session) -> None:
+    from roundsman.app.policies import policy_book
+
+    policy_book(session.settings)
+
+
+FURTHER_CHECKS: tuple[Callable[[Session], None], ...] = (_store, _jobs, _workflows, _policies)
 """What the settings alone cannot judge. Each raises ConfigurationError."""
 
 
@@ -50,13 +56,14 @@ def check_config(
                 "faults": faults,
                 "notes": list(settings.notes) if settings else [],
                 "settings": [_row(item) for item in settings.in_force] if settings else [],
+                "policies": _book_row(session) if settings and settings.policies_file else None,
             }
         )
     elif settings is None:
         for fault in faults:
             complain(fault)
     else:
-        _print_settings(settings)
+        _print_settings(session)
     if faults:
         raise typer.Exit(EXIT_CONFIGURATION)
 
@@ -76,14 +83,27 @@ def find_faults(session: Session) -> Sequence[str]:
     return faults
 
 
-def _print_settings(settings: Settings) -> None:
+def _print_settings(session: Session) -> None:
+    settings = session.settings
     print_table(
         ("setting", "value", "from"),
         ((item.name, item.shown or "-", item.source if item.shown else "") for item in settings.in_force),
     )
     for note in settings.notes:
         say(f"Note: {note}")
+    if settings.policies_file is not None:
+        from roundsman.app.policies import policy_book
+        from roundsman.cli.policies import print_book
+
+        print_book(policy_book(settings), session.clock.now())
     say("The settings are in order.")
+
+
+def _book_row(session: Session) -> dict[str, Any]:
+    from roundsman.app.policies import policy_book
+    from roundsman.cli.policies import book_row
+
+    return book_row(policy_book(session.settings), session.clock.now())
 
 
 def _row(item: InForce) -> dict[str, str | None]:

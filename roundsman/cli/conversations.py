@@ -1,31 +1,28 @@
-"""`roundsman conversations`: import, list, due."""
+"""`roundsman conversations`: import, list, due; the other commands have files of their own."""
 
 from collections.abc import Sequence
 from dataclasses import asdict
-from datetime import datetime
 from typing import Annotated
 
 import typer
 
+from roundsman.cli.arguments import AtOption, JsonOption, moment_of
+from roundsman.cli.calendars import show_calendar
+from roundsman.cli.conversation_simulate import simulate_policies
+from roundsman.cli.conversation_snooze import snooze_conversation
+from roundsman.cli.conversation_why import show_conversation, why_conversation
 from roundsman.cli.group import command_group
 from roundsman.cli.output import print_json, print_table, say
 from roundsman.cli.session import Session
 from roundsman.conversations.importer import ImportSummary
-from roundsman.conversations.moment import parse_moment
 from roundsman.conversations.platform import platform_of
 from roundsman.conversations.roster import Roster, RosterEntry
 from roundsman.conversations.verdict import Judgement
-from roundsman.errors import BadInputError
 
 app = command_group()
 
 MOST_SENTENCES = 20
 """How many sentences about single documents an import prints; a broken export would fill the screen otherwise."""
-
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-AtOption = Annotated[
-    str | None, typer.Option("--at", metavar="TIME", help="Judge as of this time: ISO 8601, in UTC unless it says.")
-]
 
 
 @app.command("import")
@@ -47,7 +44,7 @@ def import_export(
 def list_conversations(ctx: typer.Context, at: AtOption = None, as_json: JsonOption = False) -> None:
     """List every conversation with its verdict."""
     session: Session = ctx.obj
-    moment = _moment(session, at)
+    moment = moment_of(session, at)
     with session.store.read() as connection:
         entries = _roster(session).all(connection, moment)
     _print(session, entries, as_json=as_json, when_empty="No conversation is stored.")
@@ -57,11 +54,18 @@ def list_conversations(ctx: typer.Context, at: AtOption = None, as_json: JsonOpt
 def list_due(ctx: typer.Context, at: AtOption = None, as_json: JsonOption = False) -> None:
     """List the conversations whose customer has waited too long."""
     session: Session = ctx.obj
-    moment = _moment(session, at)
+    moment = moment_of(session, at)
     roster = _roster(session)
     with session.store.read() as connection:
         entries = roster.due_now(connection, moment) if at is None else roster.due(connection, moment)
     _print(session, entries, as_json=as_json, when_empty="Nobody has waited too long.")
+
+
+app.command("calendar")(show_calendar)
+app.command("why")(why_conversation)
+app.command("show")(show_conversation)
+app.command("simulate")(simulate_policies)
+app.command("snooze")(snooze_conversation)
 
 
 def say_summary(summary: ImportSummary) -> None:
@@ -91,18 +95,6 @@ def _say_some(sentences: Sequence[str]) -> None:
 
 def _roster(session: Session) -> Roster:
     return Roster(session.app.policies, session.app.source)
-
-
-def _moment(session: Session, at: str | None) -> datetime:
-    if at is None:
-        return session.clock.now()
-    try:
-        moment = parse_moment(at)
-    except ValueError as error:
-        raise BadInputError(f"--at {error}; write it like 2026-03-03T04:00:00Z.") from None
-    if moment is None:
-        raise BadInputError("--at is empty; write it like 2026-03-03T04:00:00Z.")
-    return moment
 
 
 def _print(session: Session, entries: Sequence[RosterEntry], *, as_json: bool, when_empty: str) -> None:

@@ -1,14 +1,12 @@
 """`roundsman jobs`: list, next, run, pause, resume, history."""
 
-import getpass
-import os
 from datetime import datetime
 from typing import Any
 
 import typer
 
 from roundsman import logs
-from roundsman.cli.arguments import JobArgument, JsonOption, job_of
+from roundsman.cli.arguments import JobArgument, JsonOption, job_of, person
 from roundsman.cli.group import command_group
 from roundsman.cli.history import history
 from roundsman.cli.isolated import isolated
@@ -93,7 +91,7 @@ def run(ctx: typer.Context, job: JobArgument, as_json: JsonOption = False) -> No
 @app.command()
 def pause(ctx: typer.Context, job: JobArgument) -> None:
     """Pause a job. Its ticks are recorded as paused and do not run, in every daemon on this store."""
-    _set_paused(ctx.obj, job, by=_person())
+    _set_paused(ctx.obj, job, by=person())
 
 
 @app.command()
@@ -120,13 +118,6 @@ def _set_paused(session: Session, job: str, *, by: str | None) -> None:
         if by
         else f"{job} is not paused."
     )
-
-
-def _person() -> str:
-    try:
-        return os.environ.get("SUDO_USER") or getpass.getuser()
-    except (KeyError, OSError):
-        return f"uid {os.getuid()}"
 
 
 def _state(facts: JobFacts, paused: dict[str, datetime], running: set[str]) -> str:

@@ -35,11 +35,13 @@ def status(ctx: typer.Context, as_json: JsonOption = False) -> None:
     depths = queue.depth()
     with session.store.read() as connection:
         unsent = RunViews().unsent(connection)
-    nobody = drivers(session).nobody(session.clock.now())
+    who = drivers(session)
+    nobody, others = who.nobody(session.clock.now()), list(who.others(session.app.runs.driving_facts))
     place = queue.name if queue.name != "local" else f"local, in {session.store.place}"
     rows = [_row(name, depth, facts) for name, depth, facts in _kinds(session, depths)]
     if as_json:
-        print_json({"queue": queue.name, "place": place, "unsent": unsent, "nobody": nobody, "workflows": rows})
+        facts = {"queue": queue.name, "place": place, "unsent": unsent, "nobody": nobody, "others": others}
+        print_json({**facts, "workflows": rows})
         return
     say(f"Queue: {place}")
     now = session.clock.now()
@@ -60,6 +62,8 @@ def status(ctx: typer.Context, as_json: JsonOption = False) -> None:
         say(f"{unsent} queued runs have no message yet; a daemon sends it within a minute of the queue's answering.")
     if nobody is not None:
         say(nobody)
+    for sentence in others:
+        say(sentence)
 
 
 @app.command()

@@ -1,5 +1,9 @@
-"""`roundsman runs`: submit, status, wait, list, logs, cancel, pause, resume, signal, retry, why, diagram, workflows."""
+"""`roundsman runs`: submit, status, wait, list, logs, cancel, pause, resume, signal, retry, why, diagram, workflows.
 
+And the group `events`.
+"""
+
+from roundsman.cli import run_events
 from roundsman.cli.group import command_group
 from roundsman.cli.run_decisions import cancel, pause, resume, retry, signal
 from roundsman.cli.run_list import diagram, list_runs, workflows
@@ -23,3 +27,4 @@ app.command()(signal)
 app.command()(retry)
 app.command()(workflows)
 app.command()(diagram)
+app.add_typer(run_events.app, name="events", help="What other programs have not been told of; tell them once more.")

@@ -9,7 +9,8 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from roundsman.conversations.policies.policy import Policy, Staff
+from roundsman.conversations.policies.policy import Policy
+from roundsman.conversations.policies.staff import Staff
 from roundsman.repositories.conversations import Conversation, Person
 
 _ZERO = timedelta(0)

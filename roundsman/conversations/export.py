@@ -10,11 +10,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol, TextIO, TypeVar
 
+from roundsman.conversations.exclusions import COMMENT_TYPES
 from roundsman.conversations.feed import JsonFeed
 from roundsman.conversations.folkform import UNKNOWN, Collection, FolkFormReader, Ignored
 from roundsman.conversations.folkform_records import INBOX, PlacedMessage, page_of_conversation_id
 from roundsman.conversations.moment import EARLIEST
-from roundsman.conversations.policy import COMMENT_TYPES
 from roundsman.errors import BadInputError
 from roundsman.repositories.conversations import Conversation, MessageRecord, Page
 from roundsman.repositories.set_aside import SetAside

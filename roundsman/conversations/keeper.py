@@ -10,7 +10,7 @@ from datetime import datetime
 from sqlalchemy import Connection
 
 from roundsman.conversations.incident import Facts, next_look
-from roundsman.conversations.policies.policy import PolicyBook
+from roundsman.conversations.policies.book import PolicyBook
 from roundsman.conversations.source import ConversationReader
 from roundsman.conversations.threads import read_states
 from roundsman.repositories.conversations import WatchedConversation
@@ -72,6 +72,29 @@ class WatchKeeper:
         self._rows.put(connection, rows)
         self._rows.remove(connection, over)
         self._observations.add(connection, seen)
+
+    def snooze(
+        self,
+        connection: Connection,
+        reader: ConversationReader,
+        conversation_id: str,
+        until: datetime | None,
+        *,
+        by: str,
+        now: datetime,
+    ) -> WatchRow | None:
+        """Put a wait off until a moment, or no longer; the caller holds its lock. None: nobody waits."""
+        row = self._rows.find(connection, [conversation_id]).get(conversation_id)
+        watched = reader.watched([conversation_id]).get(conversation_id)
+        if row is None or watched is None or row.state.is_idle:
+            return None
+        facts = facts_of(watched, row.state)
+        policy = self._book.policy_for(facts.page.page_id, facts.type, facts.tags)
+        put_off = row._replace(snoozed_until=until, snoozed_by=None if until is None else by)
+        after = next_look(put_off, facts, policy, now)
+        self._rows.put(connection, [after])
+        self._observations.add(connection, [observation(watched, after, now)])
+        return after
 
     def look_at_pages(self, connection: Connection, page_ids: Collection[str], now: datetime) -> None:
         """What waits on these pages is to be judged anew: the pages have changed."""

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from sqlalchemy import Connection
 
-from roundsman.conversations.policies.policy import PolicyBook
+from roundsman.conversations.policies.book import PolicyBook
 from roundsman.conversations.source import ConversationReader, ConversationSource
 from roundsman.conversations.threads import read_states
 from roundsman.conversations.verdict import Judgement, Verdict, judge

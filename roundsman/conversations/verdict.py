@@ -6,7 +6,8 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from roundsman.conversations.charges import charges
-from roundsman.conversations.policies.policy import Plan, Policy, PolicyBook
+from roundsman.conversations.policies.book import PolicyBook
+from roundsman.conversations.policies.policy import Plan, Policy
 from roundsman.repositories.conversations import WatchedConversation
 from roundsman.repositories.watch_list import AnsweringClock, WaitingState
 
@@ -84,7 +85,7 @@ def judge(
         waiting_since=state.waiting_since,
         human_waiting_since=state.human_waiting_since,
         waited_minutes=_minutes(waited),
-        due_at=plan.levels[0][1] if plan else None,
+        due_at=plan.due_at if plan else None,
         level=level_at(plan, at) if plan and judgement is Judgement.LATE else 0,
         reason=reason,
         policy=policy.name,
@@ -143,7 +144,7 @@ def _judgement(
         age = _shown(at - fresh_at)
         return Judgement.UNKNOWN, f"{wait} as far as we know, but our knowledge of the page is {age} old."
     limit = _shown(policy.target(first=state.answered(policy.clock) is None))
-    if plan.levels[0][1] < at:
+    if plan.due_at is not None and plan.due_at < at:
         return Judgement.LATE, f"{wait}; {limit} are allowed."
     return Judgement.FINE, f"{wait}, of {limit} allowed."
 

@@ -5,14 +5,16 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from roundsman.alerts.book import Condition
+from roundsman.alerts.condition import Condition, Escalation
 from roundsman.clock import iso
 from roundsman.conversations.incident import WARNING, Step
 from roundsman.conversations.platform import deep_link, platform_of
-from roundsman.conversations.policies.policy import Policy, PolicyBook
+from roundsman.conversations.policies.book import PolicyBook
+from roundsman.conversations.policies.policy import Policy
 from roundsman.conversations.sender import ChatMessage, Sender
 from roundsman.conversations.verdict import shares
 from roundsman.conversations.waiting import first_answer
+from roundsman.monitor.audience import audience_of
 from roundsman.repositories.alerts import Resolution, Severity
 from roundsman.repositories.conversations import WatchedConversation
 
@@ -35,42 +37,44 @@ class Case:
     """The wait that people had been told of before this look."""
 
     @property
+    def is_known(self) -> bool:
+        """People were told of this very wait before."""
+        return self.incident_since is not None and not self.step.ended
+
+    @property
     def fingerprint(self) -> str:
         return f"{KIND}:{self.watched.conversation.conversation_id}"
 
 
 def condition(case: Case, book: PolicyBook, now: datetime) -> Condition:
-    """The alert about a wait that goes on."""
-    conversation, page, step, policy = case.watched.conversation, case.watched.page, case.step, case.policy
+    """The alert about a wait that goes on, as it is opened."""
+    conversation, step = case.watched.conversation, case.step
     assert step.since is not None, "somebody waits when a level is told"
-    level = step.told[-1]
-    first = step.row.state.answered(policy.clock) is None
-    state = step.row.state
     return Condition(
         kind=KIND,
         subject=conversation.conversation_id,
-        severity=severity_of(level),
+        severity=severity_of(step.told[-1]),
         since=step.since,
         labels={
             "page_id": conversation.page_id,
             "conversation_id": conversation.conversation_id,
             "conversation_type": conversation.type,
         },
-        annotations={
-            "customer_name": _customer_name(case),
-            "page_name": page.name or page.page_id,
-            "conversation_type": conversation.type,
-            "platform": platform_of(conversation).value,
-            "waited_minutes": int(policy.calendar.worked(step.since, now) / _MINUTE),
-            "threshold_minutes": _minutes(policy.target(first=first)),
-            "response": "first" if first else "next",
-            "waiting_since": iso(state.waiting_since) if state.waiting_since else None,
-            "human_waiting_since": iso(state.human_waiting_since) if state.human_waiting_since else None,
-            "policy": policy.name,
-            "charged": _charged(case, step.since, now, book),
-            "link": deep_link(page, conversation),
-        },
-        level=level,
+        annotations=_facts(case, book, now),
+        level=step.told[-1],
+        audience=audience_of(case.watched, case.policy, step.told, book, now),
+    )
+
+
+def escalation(case: Case, book: PolicyBook, now: datetime) -> Escalation:
+    """The same alert as it rises."""
+    told = case.step.told
+    return Escalation(
+        fingerprint=case.fingerprint,
+        level=told[-1],
+        audience=audience_of(case.watched, case.policy, told, book, now),
+        annotations=_facts(case, book, now),
+        severity=severity_of(told[-1]),
     )
 
 
@@ -97,6 +101,33 @@ def severity_of(level: int) -> Severity:
     if level == WARNING:
         return Severity.LOW
     return Severity.MEDIUM if level == 1 else Severity.HIGH
+
+
+def _facts(case: Case, book: PolicyBook, now: datetime) -> dict[str, Any]:
+    """What the texts are made of."""
+    conversation, page, policy, since = case.watched.conversation, case.watched.page, case.policy, case.step.since
+    assert since is not None
+    assert case.step.plan is not None
+    state = case.step.row.state
+    first = state.answered(policy.clock) is None
+    has_two_targets = policy.target(first=True) != policy.target(first=False)
+    bot_answered = state.answered_at if state.answered_at is not None and state.answered_at >= since else None
+    return {
+        "customer_name": _customer_name(case),
+        "page_name": page.name or page.page_id,
+        "conversation_type": conversation.type,
+        "platform": platform_of(conversation).value,
+        "waited_minutes": int(policy.calendar.worked(since, now) / _MINUTE),
+        "threshold_minutes": _minutes(policy.target(first=first)),
+        "target": ("first" if first else "next") if has_two_targets else None,
+        "due_at": iso(case.step.plan.due_at) if case.step.plan.due_at else None,
+        "waiting_since": iso(state.waiting_since) if state.waiting_since else None,
+        "human_waiting_since": iso(state.human_waiting_since) if state.human_waiting_since else None,
+        "bot_answered_at": iso(bot_answered) if bot_answered else None,
+        "policy": policy.name,
+        "charged": _charged(case, since, now, book),
+        "link": deep_link(page, conversation),
+    }
 
 
 def _charged(case: Case, start: datetime, end: datetime, book: PolicyBook) -> list[dict[str, Any]]:

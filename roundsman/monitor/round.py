@@ -10,14 +10,16 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
-from roundsman.alerts.book import AlertBook, AlertDesk, Fired, Resolved
+from roundsman.alerts.book import AlertBook, AlertDesk
+from roundsman.alerts.condition import Escalated, Fired, Resolved
 from roundsman.conversations.incident import Step, look
 from roundsman.conversations.keeper import facts_of, observation
-from roundsman.conversations.policies.policy import Policy, PolicyBook
+from roundsman.conversations.policies.book import PolicyBook
+from roundsman.conversations.policies.policy import Policy
 from roundsman.conversations.source import ConversationSource
 from roundsman.conversations.threads import read_threads
 from roundsman.conversations.waiting import waiting_state
-from roundsman.monitor.case import KIND, Case, condition, resolution
+from roundsman.monitor.case import KIND, Case, condition, escalation, resolution
 from roundsman.repositories.alerts import Resolution
 from roundsman.repositories.conversations import WatchedConversation
 from roundsman.repositories.engine import Store
@@ -112,11 +114,17 @@ class Round:
         # First the ends: a customer who was answered and is late again has both, under one fingerprint
         endings = {case.fingerprint: resolution(case, self._book, now) for case in cases if case.step.ended}
         ended = desk.resolve_all(endings | {f"{KIND}:{conversation_id}": _GONE for conversation_id in gone})
-        fired = desk.fire_all([condition(case, self._book, now) for case in cases if case.step.told])
+        told = [case for case in cases if case.step.told]
+        rising = {case.fingerprint: case for case in told if case.is_known}
+        raised = desk.escalate_all([escalation(case, self._book, now) for case in rising.values()])
+        # Somebody may have ended the alert by hand while the customer went on waiting: then it is opened anew
+        lost = [rising[each] for each, answer in raised.items() if answer is Escalated.NOT_OPEN]
+        opening = [case for case in told if not case.is_known] + lost
+        fired = desk.fire_all([condition(case, self._book, now) for case in opening])
         return Done(
             checked=len(rows),
             opened=sum(each is Fired.OPENED for each in fired.values()),
-            escalated=0,
+            escalated=sum(each is Escalated.RAISED for each in raised.values()),
             resolved=sum(each is Resolved.RESOLVED for each in ended.values()),
             held=len(held),
         )

@@ -5,13 +5,13 @@ is late all the same when the data is back is told then, with its true waiting t
 """
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Collection
 from datetime import datetime, timedelta
 
 from roundsman.alerts.book import AlertBook, Condition
 from roundsman.clock import iso, short_duration
 from roundsman.conversations.freshness import Staleness, stale_pages, unsure_pages
-from roundsman.conversations.policies.policy import PolicyBook
+from roundsman.conversations.policies.book import PolicyBook
 from roundsman.conversations.source import ConversationSource
 from roundsman.logs import fields
 from roundsman.repositories.alerts import AlertRepository, Resolution, Severity
@@ -54,13 +54,14 @@ class StalenessWatch:
             for page_id, each in stale.items()
             if page_id not in told and now - max(each.known_until, self._began_at) > each.allowed
         ]
-        if before != stale.keys() or told - stale.keys() or news:
-            self._write(stale, news, told - stale.keys(), now)
-        return unsure_pages(syncs, stale)
+        unsure = unsure_pages(syncs, stale)
+        if before != unsure or told - stale.keys() or news:
+            self._write(unsure, news, told - stale.keys(), now)
+        return unsure
 
-    def _write(self, stale: Mapping[str, Staleness], news: list[Staleness], over: set[str], now: datetime) -> None:
+    def _write(self, unsure: Collection[str], news: list[Staleness], over: set[str], now: datetime) -> None:
         with self._alerts.transaction(self._job) as desk:
-            self._spans.mark(desk.connection, stale.keys(), now)
+            self._spans.mark(desk.connection, unsure, now)
             pages = self._source.reader(desk.connection).pages()
             desk.resolve_all({f"{KIND}:{page_id}": Resolution("its data has caught up") for page_id in over})
             desk.fire_all([_condition(each, pages.get(each.page_id), now) for each in news])

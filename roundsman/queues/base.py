@@ -34,6 +34,8 @@ class Queue(Protocol):
 
     name: str
     """Its place, safe to print: `local`, `redis 127.0.0.1:6379/0`, ..."""
+    hastens: bool
+    """Whether it can reach a message that waits for its time."""
 
     def judge(self, drafts: Sequence[Draft]) -> None:
         """Raises BadInputError for what this queue can never take; all else passes, also while it is away."""
@@ -77,6 +79,18 @@ class Queue(Protocol):
 
     def release(self, owners: Collection[str]) -> int:
         """Free what these (dead) receivers hold, and what nobody holds any more. Returns how many."""
+        ...
+
+    def receivers(self) -> set[str]:
+        """The owners who hold messages, so that somebody can see whether they live. Empty: this queue cannot tell."""
+        ...
+
+    def hasten(self, ids: Collection[str]) -> set[str]:
+        """Make those of these due now that wait for their time, also behind their group. Returns which did.
+
+        A queue outside the store remembers it of those under a lease: one that is put back for later, by somebody who
+        has not heard yet that it need not wait, comes back at once. A queue that cannot reach what waits hastens none.
+        """
         ...
 
     def depth(self) -> Mapping[str, Depth]:

@@ -19,6 +19,7 @@ class MemoryQueue:
     """See `roundsman.queues.base.Queue`."""
 
     name = "memory"
+    hastens = True
 
     def __init__(self, options: QueueOptions, clock: Clock, place: MemoryPlace | None = None) -> None:
         self._options = options
@@ -75,6 +76,22 @@ class MemoryQueue:
                 self._put_back(record, now)
             self._place.changed.notify_all()
             return len(freed)
+
+    def receivers(self) -> set[str]:
+        with self._place.changed:
+            return {record.owner for record in self._all(Status.LEASED)}
+
+    def hasten(self, ids: Collection[str]) -> set[str]:
+        with self._place.changed:
+            now = self._clock.now()
+            waiting = [*self._all(Status.WAITING), *self._all(Status.HELD)]
+            hastened = [record for record in waiting if record.id in ids and record.not_before > now]
+            for record in hastened:
+                record.not_before = now
+            for record in self._all(Status.LEASED):
+                record.hastened |= record.id in ids
+            self._place.changed.notify_all()
+            return {record.id for record in hastened}
 
     # --- looking, dead letters ---
 
@@ -160,10 +177,12 @@ class MemoryQueue:
         if limit is not None and record.deliveries >= limit:
             self._give_up(record, worn_out(record.deliveries))
         else:
-            record.status, record.not_before = Status.WAITING, not_before
+            due = self._clock.now() if record.hastened else not_before
+            record.status, record.not_before, record.hastened = Status.WAITING, due, False
 
     def _give_up(self, record: Record, reason: str) -> None:
         record.status, record.dead_at, record.reason = Status.DEAD, self._clock.now(), reason
+        record.hastened = False
         self._let_the_next_go(record.group)
 
     def _remove(self, record: Record) -> None:

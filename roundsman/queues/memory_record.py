@@ -37,6 +37,8 @@ class Record:
     lease: int = 0
     """The number of the delivery, never used twice."""
     lease_until: datetime | None = None
+    hastened: bool = False
+    """Under its lease: it need not wait for a time any more."""
     dead_at: datetime | None = None
     reason: str = ""
 

@@ -35,8 +35,10 @@ MICROSECOND, MILLISECOND = timedelta(microseconds=1), timedelta(milliseconds=1)
 class RedisQueue:
     """See `roundsman.queues.base.Queue`. The `oldest` of `depth` is sought among the 1,000 that are next."""
 
+    hastens = True
+
     def __init__(self, url: str, queue: str, options: QueueOptions, clock: Clock) -> None:
-        """`queue` keeps several installations on one Redis apart. Connects when first needed."""
+        """`queue` keeps several stores on one Redis apart. Connects when first needed."""
         self._redis = RedisConnection(url, queue)
         self._options, self._clock = options, clock
         self.name = self._redis.name
@@ -149,6 +151,14 @@ class RedisQueue:
     def release(self, owners: Collection[str]) -> int:
         asked = {"owners": list(owners), "max": self._max_deliveries()}
         return int(self._redis.run("release", self._clock.now(), asked))
+
+    def receivers(self) -> set[str]:
+        return {one.decode() for one in self._redis.run("receivers", self._clock.now(), {})}
+
+    def hasten(self, ids: Collection[str]) -> set[str]:
+        if not ids:
+            return set()
+        return {one.decode() for one in self._redis.run("hasten", self._clock.now(), {"ids": list(ids)})}
 
     def _max_deliveries(self) -> int | bool:
         return self._options.max_deliveries or False

@@ -16,6 +16,7 @@ from roundsman.queues.base import QueueOptions
 from roundsman.queues.bell import Bell, Listening
 from roundsman.repositories.engine import Store, ping
 from roundsman.repositories.queue import QueueRepository
+from roundsman.repositories.queue_haste import hasten
 
 NOW = timedelta(0)
 
@@ -26,6 +27,7 @@ class SqlQueue:
     """See `roundsman.queues.base.Queue`. The store stays its owner's."""
 
     name = "local"
+    hastens = True
 
     def __init__(self, store: Store, clock: Clock, options: QueueOptions) -> None:
         self._store = store
@@ -83,6 +85,13 @@ class SqlQueue:
 
     def release(self, owners: Collection[str]) -> int:
         return self._commit(lambda connection, now: self._repository.release(connection, owners, now))
+
+    def receivers(self) -> set[str]:
+        with _translated(), self._store.read() as connection:
+            return self._repository.owners(connection)
+
+    def hasten(self, ids: Collection[str]) -> set[str]:
+        return self._commit(lambda connection, _: hasten(connection, ids))
 
     # --- looking, dead letters ---
 

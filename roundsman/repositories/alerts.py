@@ -1,28 +1,31 @@
-"""Alerts and the notifications that tell of them, written together or not at all.
+"""Alerts: what is wrong, since when, how bad, and up to whom it has risen.
 
 At most one alert with a given fingerprint is open: a partial unique index says so, which holds across daemons and
-kills, where a look before an insert would not. An alert and its notifications (one per channel) are rows of one
-transaction, so that an alert nobody will be told about, or a message about an alert that does not exist, cannot
-come to be. Everything is set-based: two hundred alerts of one round cost a few statements.
+kills, where a look before an insert would not. Whoever opens, raises or resolves alerts enqueues what is to be told of
+it in the same transaction, so that an alert nobody will be told about, or a message about an alert that does not exist,
+cannot come to be. Everything is set-based: two hundred alerts of one round cost a few statements.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, bindparam, func, literal, select, text, true, update
+from sqlalchemy import Connection, Row, exists, func, or_, select, text
 
 from roundsman.repositories.engine import upserting
-from roundsman.repositories.notifications import UNFINISHED, NotificationEvent, NotificationStatus
-from roundsman.repositories.tables import alerts, notifications
+from roundsman.repositories.notifications import UNFINISHED
+from roundsman.repositories.rows import UpdateRows
+from roundsman.repositories.tables import alerts, notification_alerts, notifications
 
 CHUNK = 500
 """Rows named in one statement; SQLite takes 32,766 variables, older builds 999."""
 
 OPEN = text("alerts.status <> 'resolved'")
 """Spelled with a literal, as SQLite uses a partial index only when it can see its condition in the query."""
+
+_RAISE = UpdateRows(alerts, ["id"], ["level", "severity", "annotations", "facts_at"], where="status <> 'resolved'")
 
 
 class Severity(StrEnum):
@@ -75,6 +78,8 @@ class Alert:
     opened_at: datetime
     resolved_at: datetime | None = None
     resolution: str | None = None
+    facts_at: datetime | None = None
+    """When the annotations were last written, if that was after the opening."""
 
     @property
     def subject(self) -> str:
@@ -90,15 +95,24 @@ class Resolution:
     annotations: Mapping[str, Any] = field(default_factory=dict)
 
 
-class AlertRepository:
-    """Opens, resolves and lists alerts. Every method works in the caller's transaction."""
+@dataclass(frozen=True)
+class Rise:
+    """What an open alert becomes when it rises to a higher level."""
 
-    def open_all(
-        self, connection: Connection, drafts: Sequence[NewAlert], channels: Sequence[str], now: datetime
-    ) -> set[str]:
-        """Open those whose fingerprint is not open yet, with one notification per channel. Returns the opened ones."""
+    level: int
+    severity: Severity | None = None
+    """None: as bad as it was."""
+    annotations: Mapping[str, Any] = field(default_factory=dict)
+    """Facts that are new or have changed; with any of them, all that grow with time have to be given anew."""
+
+
+class AlertRepository:
+    """Opens, raises and lists alerts. Every method works in the caller's transaction."""
+
+    def open_all(self, connection: Connection, drafts: Sequence[NewAlert], now: datetime) -> dict[str, int]:
+        """Open those whose fingerprint is not open yet. Returns the ids of the opened ones."""
         if not drafts:
-            return set()
+            return {}
         insert = upserting(connection)
         statement = (
             insert(alerts)
@@ -120,87 +134,36 @@ class AlertRepository:
             }
             for draft in sorted(drafts, key=lambda draft: draft.fingerprint)  # one order for all: no deadlock
         ]
-        opened = connection.execute(statement, rows).all()
-        since = {draft.fingerprint: draft.since_at for draft in drafts}
-        pending = [  # who has waited longest is told of first
-            {
-                "alert_id": row.id,
-                "channel": channel,
-                "event": NotificationEvent.FIRING.value,
-                "status": NotificationStatus.PENDING.value,
-                "not_before": now,
-                "created_at": now,
-            }
-            for row in sorted(opened, key=lambda row: (since[row.fingerprint], row.id))
-            for channel in channels
-        ]
-        if pending:
-            connection.execute(notifications.insert(), pending)
-        return {row.fingerprint for row in opened}
+        return {row.fingerprint: row.id for row in connection.execute(statement, rows)}
 
-    def resolve_all(self, connection: Connection, resolutions: Mapping[str, Resolution], now: datetime) -> set[str]:
-        """Resolve those of these fingerprints that are open. Returns the ones that this call resolved.
+    def lock_open(self, connection: Connection, fingerprints: Iterable[str]) -> list[Alert]:
+        """Those of these fingerprints that are open, in the order of their ids; nobody else changes them now."""
+        found: list[Alert] = []
+        names = list(fingerprints)
+        for start in range(0, len(names), CHUNK):
+            query = select(alerts).where(alerts.c.fingerprint.in_(names[start : start + CHUNK]), OPEN)
+            # Weak enough (NO KEY) that whoever holds a message about the alert can still write to its log
+            rows = connection.execute(query.order_by(alerts.c.id).with_for_update(key_share=True))
+            found += map(_alert, rows)
+        return found
 
-        A firing notification that never left is cancelled; a channel that was told, or is being told at this
-        moment, gets a `resolved` one. Whether the one in flight arrives decides about it later (see the claim).
-        """
-        resolved: set[str] = set()
-        fingerprints = list(resolutions)
-        for start in range(0, len(fingerprints), CHUNK):
-            found = connection.execute(
-                select(alerts.c.id, alerts.c.fingerprint, alerts.c.annotations)
-                .where(alerts.c.fingerprint.in_(fingerprints[start : start + CHUNK]), OPEN)
-                .order_by(alerts.c.id)
-                .with_for_update()
-            ).all()
-            if found:
-                self._resolve(connection, found, resolutions, now)
-                resolved.update(row.fingerprint for row in found)
-        return resolved
-
-    def _resolve(
-        self, connection: Connection, found: Sequence[Any], resolutions: Mapping[str, Resolution], now: datetime
+    def raise_all(
+        self, connection: Connection, rises: Mapping[int, Rise], locked: Mapping[int, Alert], now: datetime
     ) -> None:
-        connection.execute(
-            update(alerts)
-            .where(alerts.c.id == bindparam("alert_id"), alerts.c.status != AlertStatus.RESOLVED.value)
-            .values(
-                status=AlertStatus.RESOLVED.value,
-                resolved_at=now,
-                resolution=bindparam("why"),
-                annotations=bindparam("facts"),
-            ),
+        """Raise these alerts, which the caller has locked and found to be lower."""
+        _RAISE.execute(
+            connection,
             [
-                {
-                    "alert_id": row.id,
-                    "why": resolutions[row.fingerprint].text,
-                    "facts": {**row.annotations, **resolutions[row.fingerprint].annotations},
-                }
-                for row in found
+                (
+                    number,
+                    rise.level,
+                    (rise.severity or locked[number].severity).value,
+                    {**locked[number].annotations, **rise.annotations},
+                    now if rise.annotations else locked[number].facts_at,
+                )
+                for number, rise in rises.items()
             ],
         )
-        ids = [row.id for row in found]
-        firing = (notifications.c.alert_id.in_(ids), notifications.c.event == NotificationEvent.FIRING.value)
-        # Pending after an attempt that left no error: its sender died, and perhaps the message went out. Whoever got
-        # it must hear the end, so it counts as sent.
-        pending = (*firing, notifications.c.status == NotificationStatus.PENDING.value)
-        for condition, status in (
-            (and_(notifications.c.attempts > 0, notifications.c.error.is_(None)), NotificationStatus.SENT),
-            (true(), NotificationStatus.CANCELLED),
-        ):
-            connection.execute(
-                update(notifications).where(*pending, condition).values(status=status.value, finished_at=now)
-            )
-        told = select(
-            notifications.c.alert_id,
-            notifications.c.channel,
-            literal(NotificationEvent.RESOLVED.value),
-            literal(NotificationStatus.PENDING.value),
-            literal(now, type_=notifications.c.not_before.type),
-            literal(now, type_=notifications.c.created_at.type),
-        ).where(*firing, notifications.c.status.in_([NotificationStatus.SENT.value, NotificationStatus.SENDING.value]))
-        columns = ["alert_id", "channel", "event", "status", "not_before", "created_at"]
-        connection.execute(notifications.insert().from_select(columns, told))
 
     def open_of_kind(self, connection: Connection, kind: str) -> list[Alert]:
         """The open alerts of a kind, oldest first."""
@@ -210,8 +173,20 @@ class AlertRepository:
 
     def find(self, connection: Connection, alert_id: int) -> Alert | None:
         """One alert by its id."""
-        row = connection.execute(select(alerts).where(alerts.c.id == alert_id)).one_or_none()
-        return None if row is None else _alert(row)
+        return next(iter(self.find_all(connection, [alert_id])), None)
+
+    def find_all(self, connection: Connection, alert_ids: Iterable[int]) -> list[Alert]:
+        """These alerts, those that have lasted longest first."""
+        found: list[Alert] = []
+        ids = list(alert_ids)
+        for start in range(0, len(ids), CHUNK):
+            found += map(_alert, connection.execute(select(alerts).where(alerts.c.id.in_(ids[start : start + CHUNK]))))
+        return sorted(found, key=lambda alert: (alert.since_at, alert.id))
+
+    def of_fingerprint(self, connection: Connection, fingerprint: str) -> list[Alert]:
+        """Every alert that there was about one thing, oldest first."""
+        rows = connection.execute(select(alerts).where(alerts.c.fingerprint == fingerprint).order_by(alerts.c.id))
+        return [_alert(row) for row in rows]
 
     def all_open(self, connection: Connection) -> list[Alert]:
         """The open alerts, newest first."""
@@ -230,10 +205,19 @@ class AlertRepository:
     def prune(self, connection: Connection, before: datetime, *, limit: int) -> int:
         """Delete up to `limit` alerts resolved before that time, with their notifications; returns how many.
 
-        One whose end is still to be told stays.
+        One whose end is still to be told stays, and with it all that a digest tells of together with it.
         """
-        untold = select(notifications.c.alert_id).where(UNFINISHED)
-        old = select(alerts.c.id).where(alerts.c.resolved_at < before, alerts.c.id.not_in(untold)).limit(limit)
+        mine, beside, other = notification_alerts, notification_alerts.alias("beside"), alerts.alias("other")
+        untold = exists().where(
+            notifications.c.id == mine.c.notification_id, mine.c.alert_id == alerts.c.id, UNFINISHED
+        )
+        in_company = exists().where(
+            mine.c.alert_id == alerts.c.id,
+            beside.c.notification_id == mine.c.notification_id,
+            other.c.id == beside.c.alert_id,
+            or_(other.c.resolved_at.is_(None), other.c.resolved_at >= before),
+        )
+        old = select(alerts.c.id).where(alerts.c.resolved_at < before, ~untold, ~in_company).limit(limit)
         return connection.execute(alerts.delete().where(alerts.c.id.in_(old))).rowcount
 
 

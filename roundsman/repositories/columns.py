@@ -66,8 +66,8 @@ def _to_utc(value: datetime | None) -> datetime | None:
 
 
 def _to_text(value: datetime | None) -> str | None:
-    aware = _aware(value)
-    return None if aware is None else aware.isoformat(sep=" ", timespec="microseconds")[:26]  # without "+00:00"
+    aware = value if value is not None and value.tzinfo is UTC else _aware(value)
+    return None if aware is None else aware.isoformat(" ", "microseconds")[:26]  # without "+00:00"
 
 
 def _from_text(value: str | None) -> datetime | None:

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection, delete, select, update
 
 from roundsman.owner import Owner, dead_owners
+from roundsman.repositories.driving import DrivingFacts
 from roundsman.repositories.engine import upserting
 from roundsman.repositories.tables import daemons
 
@@ -28,6 +29,8 @@ class DaemonRecord:
     started_at: datetime
     heartbeat_at: datetime
     status: str
+    driving: DrivingFacts | None = None
+    """The settings by which it drives runs; None if it drives none."""
 
     def is_alive(self, now: datetime) -> bool:
         """As far as this machine can tell."""
@@ -47,6 +50,7 @@ class DaemonRepository:
             "started_at": record.started_at,
             "heartbeat_at": record.heartbeat_at,
             "status": record.status,
+            "driving": None if record.driving is None else record.driving.as_json(),
         }
         changed = connection.execute(update(daemons).where(daemons.c.owner == record.owner).values(values))
         if changed.rowcount == 0:
@@ -69,7 +73,16 @@ class DaemonRepository:
         """Every daemon that has not left, also silent ones."""
         rows = connection.execute(select(daemons).order_by(daemons.c.started_at))
         return [
-            DaemonRecord(row.owner, row.host, row.pid, row.version, row.started_at, row.heartbeat_at, row.status)
+            DaemonRecord(
+                row.owner,
+                row.host,
+                row.pid,
+                row.version,
+                row.started_at,
+                row.heartbeat_at,
+                row.status,
+                DrivingFacts.parse(row.driving),
+            )
             for row in rows
         ]
 

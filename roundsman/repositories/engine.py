@@ -10,27 +10,22 @@ one sentence that says what an administrator can do.
 """
 
 import sqlite3
-import threading
-import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy import Connection, text
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
-from sqlalchemy.pool import ConnectionPoolEntry
 
 from roundsman.errors import StoreError
+from roundsman.repositories.connections import WRITING, postgresql_engine, sqlite_engine
+from roundsman.repositories.sqlite_writer import SqliteWriter
 
 BUSY_TIMEOUT_MS = 5_000
 """How long a SQLite writer waits for another one; our own transactions take milliseconds."""
-
-IDLE_TRANSACTION_S = 30
-"""After this PostgreSQL takes back the locks of a transaction whose program went out of sight in the middle of it: it
-would hear of that after hours, and all others wait for them. Ours take milliseconds; a lease is as long."""
 
 
 @dataclass(frozen=True)
@@ -82,9 +77,21 @@ class Store:
 
     def __init__(self, options: StoreOptions) -> None:
         self.options = options
-        self.engine = _engine(options)
-        # SQLite lets a second writer sleep and try again, up to 100 ms at a time; threads of one process queue here
-        self._turn: AbstractContextManager[Any] = _Turn(options) if self.dialect == "sqlite" else nullcontext()
+        self._writer: SqliteWriter | None = None
+        if options.url.drivername == "sqlite":
+            patience_ms = options.busy_timeout_ms
+            self.engine = sqlite_engine(
+                options.url,
+                pool_size=options.pool_size,
+                busy_timeout_ms=patience_ms,
+                foreign_keys=options.foreign_keys,
+            )
+            busy = _SENTENCES["database is locked"].format(place=self.place)
+            self._writer = SqliteWriter(self.engine, patience_ms / 1000, busy)
+        else:
+            self.engine = postgresql_engine(
+                options.url, pool_size=options.pool_size, ssl=options.ssl, ssl_verify=options.ssl_verify
+            )
 
     @property
     def dialect(self) -> str:
@@ -100,6 +107,7 @@ class Store:
     def read(self) -> Iterator[Connection]:
         """A consistent view; whatever is written in it is thrown away."""
         with self._translated(), self.engine.connect() as connection:
+            connection.begin()  # not by the first statement: some go past SQLAlchemy
             yield connection
 
     @contextmanager
@@ -109,15 +117,23 @@ class Store:
         `prepare` runs before it on the same connection, without SQLite's write lock: it may fill temporary tables.
         Raises StoreError: the database is locked, full, read-only, damaged or unreachable.
         """
-        with self._translated(), self.engine.connect() as connection:
-            if prepare is not None:
-                # SQLite keeps them on the disk of TMPDIR, which may be full while the store's is not.
-                with self._translated(f"temporary files or {self.place}"), connection.begin():
-                    prepare(connection)
-            with self._turn, connection.execution_options(roundsman_write=True).begin():
-                yield connection
+        with self._translated():
+            if self._writer is not None and prepare is None:
+                with self._writer.transaction() as connection:
+                    yield connection
+                return
+            with self.engine.connect() as connection:
+                if prepare is not None:
+                    # SQLite keeps them on the disk of TMPDIR, which may be full while the store's is not.
+                    with self._translated(f"temporary files or {self.place}"), connection.begin():
+                        prepare(connection)
+                turn = self._writer.turn() if self._writer is not None else nullcontext()
+                with turn, connection.execution_options(**{WRITING: True}).begin():
+                    yield connection
 
     def close(self) -> None:
+        if self._writer is not None:
+            self._writer.close()
         self.engine.dispose()
 
     @contextmanager
@@ -128,111 +144,11 @@ class Store:
             raise StoreError(
                 f"All {self.options.pool_size} database connections were busy for 30 s; raise DB_POOL_SIZE."
             ) from None
-        except DBAPIError as error:
+        except (DBAPIError, sqlite3.Error) as error:
             sentence = _sentence(error, place or self.place)
             if sentence is None:
                 raise
             raise StoreError(sentence) from None
-
-
-class _Turn:
-    """One writer of this process at a time. Other processes are waited for by SQLite itself."""
-
-    def __init__(self, options: StoreOptions) -> None:
-        self._lock = threading.Lock()
-        self._place = options.place
-        self._patience_s = options.busy_timeout_ms / 1000
-
-    def __enter__(self) -> None:
-        if not self._lock.acquire(timeout=self._patience_s):
-            raise StoreError(_SENTENCES["database is locked"].format(place=self._place))
-
-    def __exit__(self, *_: object) -> None:
-        self._lock.release()
-
-
-def _engine(options: StoreOptions) -> Engine:
-    if options.url.drivername == "sqlite":
-        engine = create_engine(
-            options.url,
-            pool_size=max(options.pool_size, 5),
-            max_overflow=20,
-            hide_parameters=True,  # they are people's data, and no business of a traceback
-            # autocommit mode of the driver: BEGIN is ours (see _begin)
-            connect_args={"timeout": options.busy_timeout_ms / 1000, "isolation_level": None},
-        )
-        event.listen(engine, "connect", _pragmas(options))
-        event.listen(engine, "begin", _begin)
-        return engine
-    # A server that vanished without a word is noticed within half a minute, not by the kernel's default of two hours.
-    arguments: dict[str, Any] = {
-        "connect_timeout": 5,
-        "application_name": "roundsman",
-        "keepalives_idle": 10,
-        "keepalives_interval": 5,
-        "keepalives_count": 3,
-        "tcp_user_timeout": 20_000,
-    }
-    if options.ssl:
-        arguments["sslmode"] = "verify-full" if options.ssl_verify else "require"
-        if options.ssl_verify:
-            arguments["sslrootcert"] = options.url.query.get("sslrootcert") or _authorities()
-    engine = create_engine(
-        options.url,
-        pool_size=options.pool_size,
-        max_overflow=5,
-        pool_pre_ping=True,
-        connect_args=arguments,
-        hide_parameters=True,
-    )
-    event.listen(engine, "connect", _bound_idleness)
-    return engine
-
-
-def _bound_idleness(connection: Any, _record: ConnectionPoolEntry) -> None:
-    # Not by libpq's `options`, which a PgBouncer in between refuses
-    connection.execute(f"SET idle_in_transaction_session_timeout = '{IDLE_TRANSACTION_S}s'")
-    connection.commit()
-
-
-def _authorities() -> str:
-    """The system's certificate authorities, as a file.
-
-    libpq's own word for them, `system`, means the OpenSSL inside psycopg's wheel, which looks in a folder that no
-    machine has: every certificate would be refused.
-    """
-    import ssl
-
-    import certifi
-
-    return ssl.get_default_verify_paths().cafile or certifi.where()
-
-
-def _pragmas(options: StoreOptions) -> Callable[[Any, ConnectionPoolEntry], None]:
-    def set_pragmas(connection: Any, _record: ConnectionPoolEntry) -> None:
-        _switch_to_wal(connection, options.busy_timeout_ms / 1000)
-        connection.execute("PRAGMA synchronous=FULL")
-        connection.execute(f"PRAGMA foreign_keys={'ON' if options.foreign_keys else 'OFF'}")
-
-    return set_pragmas
-
-
-def _switch_to_wal(connection: Any, patience_s: float) -> None:
-    """Two processes that open a new file at once: one of them is told "locked" without the busy timeout's wait."""
-    give_up_at = time.monotonic() + patience_s
-    while True:
-        try:
-            connection.execute("PRAGMA journal_mode=WAL")
-            return
-        except sqlite3.OperationalError as error:
-            if "locked" not in str(error) or time.monotonic() >= give_up_at:
-                raise
-            time.sleep(0.005)
-
-
-def _begin(connection: Connection) -> None:
-    writing = connection.get_execution_options().get("roundsman_write", False)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
 
 
 _SENTENCES = {
@@ -247,13 +163,14 @@ _SENTENCES = {
 """Fragments of SQLite's own messages (its C source, errmsg table), which carry no error code through sqlite3."""
 
 
-def _sentence(error: DBAPIError, place: str) -> str | None:
+def _sentence(error: DBAPIError | sqlite3.Error, place: str) -> str | None:
     """What to tell a person, or None for a fault of our own that deserves its traceback."""
-    cause = str(error.orig).strip().partition("\n")[0]
+    cause = str(error.orig if isinstance(error, DBAPIError) else error).strip().partition("\n")[0]
     for fragment, sentence in _SENTENCES.items():
         if fragment in cause:
             return sentence.format(place=place)
-    if isinstance(error, OperationalError) or error.connection_invalidated:
+    lost = error.connection_invalidated if isinstance(error, DBAPIError) else False
+    if lost or isinstance(error, OperationalError | sqlite3.OperationalError):
         return f"The database {place} does not answer ({_without_url(cause)}); check that it runs and the DB_ settings."
     return None
 

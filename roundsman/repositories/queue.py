@@ -14,11 +14,11 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Row
+from sqlalchemy import Connection
 
 from roundsman.message import Draft, Entered, KindLimits, Message, worn_out
 from roundsman.repositories.queue_claim import take
-from roundsman.repositories.queue_entry import enter, forget_old_keys
+from roundsman.repositories.queue_entry import enter, enter_taken, forget_old_keys
 from roundsman.repositories.queue_groups import GROUP_LOCKS, lock, settle
 from roundsman.repositories.queue_limits import QueueLimits
 from roundsman.repositories.queue_stock import QueueStock
@@ -106,6 +106,10 @@ class QueueRepository(QueueStock):
         """Put them in; answers in the same order."""
         return enter(connection, drafts, self._window, now)
 
+    def enter_taken(self, connection: Connection, drafts: Sequence[Draft], now: datetime) -> list[Message]:
+        """Put them in and receive them in one; for what nothing holds back, while nothing else waits."""
+        return enter_taken(connection, drafts, self._owner, now + self._lease, now)
+
     def claim(self, connection: Connection, wanted: Mapping[str, int], most: int, now: datetime) -> list[Message]:
         """Receive at most `wanted[kind]` of each kind and `most` in all, the most urgent first."""
         if most <= 0 or not any(count > 0 for count in wanted.values()):
@@ -184,9 +188,9 @@ class QueueRepository(QueueStock):
         # Last: where a head was buried just now, the next one of its group may be among those whose time has come
         _MAKE_READY.run(connection, now=now, most=AT_ONCE)
 
-    def _come_back(self, connection: Connection, rows: Sequence[Row[Any]], now: datetime) -> None:
+    def _come_back(self, connection: Connection, rows: Sequence[Any], now: datetime) -> None:
         """What their receivers have lost."""
-        self._put_back(connection, [_Held(row.id, row.token, row.deliveries) for row in rows], None, now)
+        self._put_back(connection, [_Held(*row) for row in rows], None, now)
 
     def _put_back(
         self, connection: Connection, held: Sequence[_Held], not_before: datetime | None, now: datetime

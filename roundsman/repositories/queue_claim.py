@@ -73,7 +73,7 @@ def _take_shares(connection: Connection, asked: Mapping[str, int], most: int, ow
     rows = _take_heads(connection, shares, most, owner, until)
     if len(rows) < most <= sum(shares.values()):  # another one was faster: whatever is there, kind by kind
         for kind, count in asked.items():
-            rest = min(count - sum(row.kind == kind for row in rows), most - len(rows))
+            rest = min(count - sum(row[1] == kind for row in rows), most - len(rows))
             if rest > 0:
                 rows += _take_heads(connection, {kind: rest}, rest, owner, until)
     return rows

@@ -6,18 +6,21 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from roundsman.message import Draft, Entered, rank
+from roundsman.message import Draft, Entered, Message, rank
+from roundsman.repositories.numbers import numbers_for
 from roundsman.repositories.queue_groups import settle
 from roundsman.repositories.queue_tables import queue_messages
 from roundsman.repositories.rows import InsertRows
 from roundsman.repositories.statement import Statement
 
-_LAST_NUMBER = Statement("SELECT seq FROM sqlite_sequence WHERE name = 'queue_messages'")
-_NUMBERS = Statement("SELECT nextval(pg_get_serial_sequence('queue_messages', 'id')) FROM generate_series(1, :count)")
-
 _INSERT = InsertRows(
     queue_messages,
     ("id", "kind", "status", "priority", "rank", "group_key", "body", "not_before", "enqueued_at"),
+)
+
+_INSERT_TAKEN = InsertRows(
+    queue_messages,
+    ("id", "kind", "status", "priority", "rank", "body", "deliveries", "token", "owner", "lease_until", "enqueued_at"),
 )
 
 # A key whose time is over is taken again. Another transaction that has just taken it is waited for.
@@ -35,7 +38,7 @@ def enter(connection: Connection, drafts: Sequence[Draft], window: timedelta, no
     """Insert what is no duplicate; answers in the same order."""
     if not drafts:
         return []
-    numbers = _block(connection, len(drafts))
+    numbers = numbers_for(connection, "queue_messages", len(drafts))
     known = _duplicates(connection, drafts, numbers, window, now)
     fresh = [(number, draft) for number, draft in zip(numbers, drafts, strict=True) if number not in known]
     _insert(connection, fresh, now)
@@ -45,17 +48,25 @@ def enter(connection: Connection, drafts: Sequence[Draft], window: timedelta, no
     ]
 
 
+def enter_taken(
+    connection: Connection, drafts: Sequence[Draft], owner: str, until: datetime, now: datetime
+) -> list[Message]:
+    """Insert these as if this receiver had claimed them, in the same order. For none with delay, group or dedup key."""
+    numbers = numbers_for(connection, "queue_messages", len(drafts))
+    rows = [
+        (number, each.kind, "leased", each.priority, rank(each.priority, now), each.body, 1, 1, owner, until, now)
+        for number, each in zip(numbers, drafts, strict=True)
+    ]
+    _INSERT_TAKEN.execute(connection, rows)
+    return [
+        Message(str(number), each.kind, each.body, each.priority, None, 1, now, 1)
+        for number, each in zip(numbers, drafts, strict=True)
+    ]
+
+
 def forget_old_keys(connection: Connection, now: datetime) -> None:
     """Remove the keys whose time is over."""
     _FORGET.run(connection, now=now)
-
-
-def _block(connection: Connection, count: int) -> list[int]:
-    """Numbers for so many messages, rising, that nobody else is given."""
-    if connection.dialect.name == "sqlite":  # nobody else writes, and the insert moves the sequence on
-        last = next((number for (number,) in _LAST_NUMBER.run(connection)), 0)
-        return list(range(last + 1, last + 1 + count))
-    return sorted(number for (number,) in _NUMBERS.run(connection, count=count))
 
 
 def _duplicates(

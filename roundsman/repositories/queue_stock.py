@@ -22,7 +22,7 @@ UNION ALL SELECT 'dead', kind, count(*), 0 FROM queue_messages WHERE status = 'd
 _ENTERED = Statement("SELECT kind, enqueued_at FROM queue_messages WHERE id AMONG :ids")
 
 _DEAD = """
-SELECT id, kind, CAST(body AS text) AS body, priority, group_key, deliveries, enqueued_at, dead_at, reason
+SELECT id, kind, CAST(body AS text), priority, group_key, deliveries, enqueued_at, dead_at, reason
 FROM queue_messages
 WHERE status = 'dead' {which} ORDER BY dead_at DESC, id DESC LIMIT :limit
 """
@@ -74,21 +74,16 @@ class QueueStock:
             rows = _DEAD_OF_ALL.run(connection, limit=limit)
         else:
             rows = _DEAD_OF_KIND.run(connection, limit=limit, kind=kind)
-        bodies = read_json([row.body for row in rows])
+        bodies = read_json([row[2] for row in rows])
         return [
             DeadLetter(
-                id=str(row.id),
-                kind=row.kind,
-                body=body,
-                priority=row.priority,
-                group=row.group_key,
-                deliveries=row.deliveries,
-                enqueued_at=read_time(connection, row.enqueued_at),
-                dead_at=read_time(connection, row.dead_at),
-                reason=row.reason,
+                str(number), kind, body, priority, group, deliveries, read_time(connection, entered),
+                read_time(connection, dead), reason,
             )
-            for row, body in zip(rows, bodies, strict=True)
-        ]
+            for (number, kind, _, priority, group, deliveries, entered, dead, reason), body in zip(
+                rows, bodies, strict=True
+            )
+        ]  # fmt: skip
 
     def replay(self, connection: Connection, ids: Collection[str] | None, kind: str | None, now: datetime) -> int:
         """Put dead letters back, due now and with their deliveries forgotten: these, those of a kind, or all."""

@@ -9,19 +9,20 @@ change finds fewer rows than it names, `ClaimLostError` ends the transaction, an
 The records of the hot path are named tuples: every run makes a few, and frozen dataclasses take five times as long.
 """
 
+import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import cache
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, TextClause, and_, bindparam, case, false, func, or_, select, text, update
+from sqlalchemy import Connection, and_, bindparam, case, false, func, or_, select, text, update
 
 from roundsman.repositories.columns import UtcTime
-from roundsman.repositories.rows import UpdateRows, among, many
+from roundsman.repositories.rows import InsertRows, JsonText, UpdateRows, among, many
 from roundsman.repositories.run_decisions import PAUSE
 from roundsman.repositories.run_tables import runs
-from roundsman.repositories.runs import UNFINISHED, RunStatus
+from roundsman.repositories.runs import UNFINISHED, NewRun, RunStatus
+from roundsman.repositories.statement import Statement, read_json
 
 
 class ClaimLostError(Exception):
@@ -99,7 +100,22 @@ _FREE = "owner = NULL, lease_until = NULL, asked = NULL"
 _LEAVE = UpdateRows(runs, ("id", "token"), _LEFT, fixed=_FREE)
 _PUT_BACK = UpdateRows(runs, ("id", "token"), _LEFT, fixed=_FREE, where="asked IS NULL")
 _PROGRESS = UpdateRows(runs, ("id", "token"), ("progress",))
-_CLAIMED = tuple(ClaimedRun._fields)
+# A waiting run is claimable by its time only: one without a time has no `not_before`
+_CLAIM = Statement("""
+UPDATE runs SET status = 'running', owner = :owner, lease_until = :until, token = token + 1,
+    started_at = COALESCE(started_at, :now), not_before = NULL, awaits = NULL, asked = NULL
+WHERE id AMONG :ids AND (
+    (status = 'queued' AND (not_before IS NULL OR not_before <= :now)) OR (status = 'waiting' AND not_before <= :now)
+)
+RETURNING id, token, workflow, state, CAST(input AS text), CAST(data AS text), sequence, attempt, crashes, progress,
+    correlation_id, on_time, keep_s
+""")
+_HOLDING = Statement("SELECT id, token, asked FROM runs WHERE id AMONG :ids AND status = 'running'")
+_INSERT = InsertRows(
+    runs,
+    ("id", "workflow", "status", "state", "input", "data", "priority", "correlation_id", "owner", "token",
+     "lease_until", "message_id", "created_at", "started_at", "keep_s"),
+)  # fmt: skip
 
 
 class RunClaims:
@@ -113,14 +129,30 @@ class RunClaims:
         """Take those of these runs that are due and free."""
         if not ids:
             return []
-        given = {
-            "ids": many(connection.dialect.name, ids),
-            "owner": self._owner,
-            "now": now,
-            "until": now + self._lease,
-        }
-        found = connection.execute(_claim_statement(connection.dialect.name), given)
-        return [ClaimedRun(*row) for row in found]
+        rows = _CLAIM.run(connection, ids=list(ids), owner=self._owner, now=now, until=now + self._lease)
+        inputs, data = read_json([row[4] for row in rows]), read_json([row[5] for row in rows])
+        return [
+            ClaimedRun._make((*row[:4], given, patched, *row[6:]))
+            for row, given, patched in zip(rows, inputs, data, strict=True)
+        ]
+
+    def insert(
+        self, connection: Connection, new: Sequence[NewRun], message_ids: Sequence[str], now: datetime
+    ) -> list[ClaimedRun]:
+        """Store new runs as if they had been claimed. For those without group and dedup key that are due."""
+        nothing: Mapping[str, Any] = {}
+        running, until = RunStatus.RUNNING.value, now + self._lease
+        rows = [
+            (run.id, run.workflow, running, run.state, run.input, nothing, run.priority, run.correlation_id,
+             self._owner, 1, until, message_id, now, now, run.keep_s)
+            for run, message_id in zip(new, message_ids, strict=True)
+        ]  # fmt: skip
+        _INSERT.execute(connection, rows)
+        return [
+            ClaimedRun(run.id, 1, run.workflow, run.state, _read(run.input), nothing, 0, 0, 0, 0, run.correlation_id,
+                       None, run.keep_s)
+            for run in new
+        ]  # fmt: skip
 
     def standings(self, connection: Connection, ids: Sequence[int]) -> dict[int, Standing]:
         """How these runs stand; one that is gone has no entry."""
@@ -134,8 +166,7 @@ class RunClaims:
         """Of these runs those that are still held under these tokens, with what their holder is asked to do."""
         if not tokens:
             return {}
-        query = _holding_statement(connection.dialect.name)
-        found = connection.execute(query, {"ids": many(connection.dialect.name, tokens)})
+        found = _HOLDING.run(connection, ids=list(tokens))
         return {run_id: asked for run_id, token, asked in found if token == tokens[run_id]}
 
     def advance(self, connection: Connection, advances: Sequence[Advance]) -> None:
@@ -217,23 +248,10 @@ class RunClaims:
         return found
 
 
-@cache
-def _claim_statement(dialect: str) -> Any:
-    # A waiting run is claimable by its time only: one without a time has no `not_before`
-    statement = text(
-        "UPDATE runs SET status = 'running', owner = :owner, lease_until = :until, token = token + 1,"  # noqa: S608
-        " started_at = COALESCE(started_at, :now), not_before = NULL, awaits = NULL, asked = NULL"
-        f" WHERE {among(dialect, 'id', 'ids')} AND ((status = 'queued' AND (not_before IS NULL OR not_before <= :now))"
-        " OR (status = 'waiting' AND not_before <= :now))"
-        f" RETURNING {', '.join(_CLAIMED)}"
-    )
-    times = [bindparam(name, type_=UtcTime) for name in ("until", "now")]
-    return statement.bindparams(*times).columns(*(runs.c[name] for name in _CLAIMED))
-
-
-@cache
-def _holding_statement(dialect: str) -> TextClause:
-    return text(f"SELECT id, token, asked FROM runs WHERE {among(dialect, 'id', 'ids')} AND status = 'running'")  # noqa: S608
+def _read(value: Mapping[str, Any] | JsonText) -> Mapping[str, Any]:
+    """As it would be read from the store: nobody else's object, and nothing in it that is no JSON."""
+    read: Mapping[str, Any] = json.loads(value if isinstance(value, JsonText) else json.dumps(value))
+    return read
 
 
 def _all_of(changed: int, rows: Sequence[Any]) -> None:

@@ -76,12 +76,12 @@ class RunViews:
         return list(connection.execute(query).scalars())
 
     def before_in_group(self, connection: Connection, group: str, run_id: int) -> int | None:
-        """The run of this group that is under way, or else the oldest queued one before this."""
+        """The run of this group that is under way, or else the oldest one before this that waits or is queued."""
         query = (
             select(runs.c.id)
             .where(
                 UNFINISHED,
-                runs.c.status.in_([RunStatus.RUNNING.value, RunStatus.QUEUED.value]),
+                runs.c.status.in_([RunStatus.RUNNING.value, RunStatus.QUEUED.value, RunStatus.WAITING.value]),
                 runs.c.group_key == group,
                 runs.c.id != run_id,
                 (runs.c.status == RunStatus.RUNNING.value) | (runs.c.id < run_id),

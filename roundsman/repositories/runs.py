@@ -12,8 +12,9 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, and_, func, or_, select, text
 
+from roundsman.repositories.numbers import numbers_for
 from roundsman.repositories.queue_groups import lock
-from roundsman.repositories.rows import InsertRows, UpdateRows
+from roundsman.repositories.rows import InsertRows, JsonText, UpdateRows
 from roundsman.repositories.run_tables import runs
 
 
@@ -90,7 +91,7 @@ class NewRun:
     id: int
     workflow: str
     state: str
-    input: Mapping[str, Any]
+    input: Mapping[str, Any] | JsonText
     priority: int
     group_key: str | None
     dedup_key: str | None
@@ -118,14 +119,7 @@ class RunRepository:
 
     def numbers(self, connection: Connection, count: int) -> Sequence[int]:
         """Numbers for so many new runs, before they exist: their messages name them. To be called when writing."""
-        if connection.dialect.name == "sqlite":
-            last = connection.exec_driver_sql("SELECT seq FROM sqlite_sequence WHERE name = 'runs'").scalar() or 0
-            return range(last + 1, last + 1 + count)
-        found = connection.execute(
-            text("SELECT nextval(pg_get_serial_sequence('runs', 'id')) FROM generate_series(1, :count)"),
-            {"count": count},
-        )
-        return found.scalars().all()
+        return numbers_for(connection, "runs", count)
 
     def insert(
         self, connection: Connection, drafts: Sequence[NewRun], message_ids: Sequence[str | None], now: datetime
@@ -156,7 +150,10 @@ class RunRepository:
         """Runs that should have a message in the queue and were submitted before then, by id, after that one."""
         should = or_(
             runs.c.status == RunStatus.QUEUED.value,
-            and_(runs.c.status == RunStatus.WAITING.value, runs.c.not_before.is_not(None)),
+            and_(
+                runs.c.status == RunStatus.WAITING.value,
+                or_(runs.c.not_before.is_not(None), runs.c.group_key.is_not(None)),
+            ),
         )
         query = _select().where(UNFINISHED, should, runs.c.id > after, runs.c.created_at < before)
         if among is not None:

@@ -1,4 +1,4 @@
-"""A hand-written statement that both databases run, past SQLAlchemy's own handling of parameters and types.
+"""A hand-written statement that both databases run, past SQLAlchemy's own handling of parameters, types and rows.
 
 For batches that must cost microseconds a row, building and caching a statement object costs more than the database
 does. The text is written once, in the words of SQLite, with words of our own:
@@ -25,6 +25,7 @@ from typing import Any
 from sqlalchemy import Connection, CursorResult
 
 from roundsman.repositories.columns import UtcTime
+from roundsman.repositories.connections import driver_of
 
 _TIME = UtcTime()
 
@@ -37,12 +38,13 @@ class Statement:
         self._postgresql = _in_words_of_postgresql(text)
 
     def run(self, connection: Connection, **values: Any) -> list[Any]:
-        """Execute it once; the rows that come back hold the driver's values: see `read_time`."""
+        """Execute it once; the tuples that come back hold the driver's values: see `read_time`."""
         if connection.dialect.name == "sqlite":
-            return _rows(connection.exec_driver_sql(self._sqlite, _plain(connection, values)))
+            rows: list[Any] = driver_of(connection).execute(self._sqlite, _plain(connection, values)).fetchall()
+            return rows
         # A plan that PostgreSQL remembers for a prepared statement was made when the table was as small as it was
         # then: made for an empty queue, it reads the whole table for each claim from a million. So none is remembered.
-        driver: Any = connection.connection.dbapi_connection
+        driver = driver_of(connection)
         threshold, driver.prepare_threshold = driver.prepare_threshold, None
         try:
             return _rows(connection.exec_driver_sql(self._postgresql, _plain(connection, values)))

@@ -1,20 +1,21 @@
 """Every table of the store; the migrations under `migrations/versions` lead to exactly this.
 
-Those of conversations, queues and runs lie in files of their own and are imported here, so that `metadata` knows
-them all.
+Those of alerts, conversations, queues and runs lie in files of their own and are imported here, so that `metadata`
+knows them all.
 
 Rows that are claimed carry the `owner` (see `roundsman.owner`), and each change of a status is a guarded
 update: one row changed means it is mine.
 """
 
-from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, Table, Text, UniqueConstraint, text
+from sqlalchemy import BigInteger, Column, Index, Integer, Table, Text, UniqueConstraint, text
 
 from roundsman.repositories import conversation_tables, queue_tables, run_tables
-from roundsman.repositories.columns import BigId, Json, UtcTime, metadata, numbered, partial
+from roundsman.repositories.alert_tables import alert_log, alerts, channels, notification_alerts, notifications
+from roundsman.repositories.columns import Json, UtcTime, metadata, numbered, partial
 
 __all__ = [
-    "alerts", "channels", "conversation_tables", "daemons", "job_states", "metadata", "notifications", "queue_tables",
-    "run_tables", "ticks",
+    "alert_log", "alerts", "channels", "conversation_tables", "daemons", "job_states", "metadata",
+    "notification_alerts", "notifications", "queue_tables", "run_tables", "store_identity", "ticks",
 ]  # fmt: skip
 
 # --- scheduling ---
@@ -70,66 +71,13 @@ daemons = Table(
     Column("started_at", UtcTime, nullable=False),
     Column("heartbeat_at", UtcTime, nullable=False),
     Column("status", Text, nullable=False),
+    Column("driving", Json),  # the settings by which it drives runs; null for one that drives none
 )
 
-# --- alerts ---
-
-alerts = Table(
-    "alerts",
+# One row, with the id 1: what tells this store from every other one, wherever it lies and however it is reached
+store_identity = Table(
+    "store_identity",
     metadata,
-    numbered(),
-    Column("fingerprint", Text, nullable=False),  # kind and subject: what the alert is about
-    Column("kind", Text, nullable=False),
-    Column("severity", Text, nullable=False),
-    Column("status", Text, nullable=False),  # firing | acknowledged | snoozed | resolved
-    Column("level", Integer, nullable=False, server_default=text("1")),
-    Column("job", Text),  # which job raised it
-    Column("labels", Json, nullable=False),
-    Column("annotations", Json, nullable=False),  # the facts that templates read
-    Column("since_at", UtcTime, nullable=False),  # when the condition began
-    Column("opened_at", UtcTime, nullable=False),
-    Column("resolved_at", UtcTime),
-    Column("resolution", Text),
-    # One open alert per fingerprint: two daemons, or one that was killed and came back, cannot open it twice
-    partial(
-        "uq_alerts_open",
-        "fingerprint",
-        unique=True,
-        where="status <> 'resolved'",
-    ),
-    Index("ix_alerts_opened_at", "opened_at"),
-)
-
-notifications = Table(
-    "notifications",
-    metadata,
-    numbered(),
-    Column("alert_id", BigId, ForeignKey("alerts.id", ondelete="CASCADE"), nullable=False),
-    Column("channel", Text, nullable=False),
-    Column("event", Text, nullable=False),  # firing | resolved
-    Column("status", Text, nullable=False),  # pending | sending | sent | failed | cancelled
-    Column("attempts", Integer, nullable=False, server_default=text("0")),
-    Column("not_before", UtcTime, nullable=False),
-    Column("owner", Text),
-    Column("lease_until", UtcTime),
-    Column("created_at", UtcTime, nullable=False),
-    Column("finished_at", UtcTime),
-    Column("receipt", Json),  # what the channel needs to edit the message later
-    Column("error", Text),
-    UniqueConstraint("alert_id", "channel", "event"),
-    partial(
-        "ix_notifications_open",
-        "channel",
-        "not_before",
-        where="status IN ('pending', 'sending')",
-    ),
-)
-
-channels = Table(
-    "channels",
-    metadata,
-    Column("channel", Text, primary_key=True),
-    Column("identity", Text, nullable=False),  # digest of its settings: other settings switch it on again
-    Column("off_since", UtcTime),
-    Column("off_reason", Text),
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("identity", Text, nullable=False),
 )

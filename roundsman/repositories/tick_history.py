@@ -64,6 +64,12 @@ class TickHistory:
         query = select(ticks).where(ticks.c.outcome.is_(None), ticks.c.owner.is_not(None)).order_by(ticks.c.id)
         return [_record(row) for row in connection.execute(query)]
 
+    def started(self, connection: Connection, job: str, start: datetime, end: datetime) -> list[datetime]:
+        """When the runs of a job began within [start, end), in order."""
+        began_at = ticks.c.started_at
+        query = select(began_at).where(ticks.c.job == job, began_at >= start, began_at < end).order_by(began_at)
+        return list(connection.execute(query).scalars())
+
     def paused(self, connection: Connection) -> dict[str, datetime]:
         """The paused jobs and since when."""
         query = select(job_states.c.job, job_states.c.paused_at).where(job_states.c.paused_at.is_not(None))

@@ -41,6 +41,8 @@ class Aftermath:
             self._lose(held)
         for held, decision in written.decisions:
             self._go_on(held, decision, following)
+        for run, message in written.admitted.begun:
+            self._begin(run, message, [], following)
         for run, message, calls in written.claimed:
             self._begin(run, message, calls, following)
         return following

@@ -17,6 +17,7 @@ SLOTS = 512
 """Threads that can be noted; one beyond them goes without, which at worst forgives a crash."""
 
 _SLOT = struct.Struct("<q")
+_BEGINNING, _END = "under-way-", ".runs"
 
 
 class BlackBox:
@@ -77,5 +78,17 @@ def remove(folder: Path, owners: set[str]) -> None:
             _path(folder, Owner.parse(owner)).unlink()
 
 
+def left_behind(folder: Path) -> set[str]:
+    """The owners of notes whose processes are surely dead, whether they held anything or not."""
+    found = set()
+    for path in folder.glob(f"{_BEGINNING}*{_END}"):
+        with suppress(ValueError):
+            owner = Owner.parse(path.name.removeprefix(_BEGINNING).removesuffix(_END).replace(",", "/"))
+            if _path(folder, owner) == path and owner.surely_dead():
+                found.add(str(owner))
+    return found
+
+
 def _path(folder: Path, owner: Owner) -> Path:
-    return folder / f"under-way-{owner.place.partition('+')[0]}-{owner.pid}-{owner.started}.runs"
+    """The whole owner stands in its name: who finds it can tell whether he lives."""
+    return folder / f"{_BEGINNING}{str(owner).replace('/', ',')}{_END}"

@@ -10,19 +10,18 @@ run and nothing else.
 """
 
 import logging
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import Enum, auto
 
 from sqlalchemy import Connection
 
 from roundsman.clock import Clock
-from roundsman.errors import place_of
 from roundsman.logs import fields
 from roundsman.repositories.engine import Store
 from roundsman.repositories.run_outbox import AT_ONCE, OutgoingEvent, RunOutbox
 from roundsman.retry import backoff
-from roundsman.runs.sinks.base import EventSink, SinkError, SinkFault, fields_of
+from roundsman.runs.delivery import Delivery, deliver
+from roundsman.runs.sinks.base import EventSink, fields_of
 
 SET = 50
 """Events that are claimed together, unless one call takes more. A kill repeats no more."""
@@ -51,23 +50,6 @@ class Turn(Enum):
     """A set was handed over, or part of it; the next turn records that."""
 
 
-@dataclass
-class _Set:
-    """What happened to claimed events; kept in memory until the store has taken it."""
-
-    delivered: list[OutgoingEvent] = field(default_factory=list)
-    refused: list[tuple[OutgoingEvent, str]] = field(default_factory=list)
-    failed: list[OutgoingEvent] = field(default_factory=list)
-    error: SinkError | None = None
-    again_at: datetime | None = None
-    untouched: list[OutgoingEvent] = field(default_factory=list)
-    expired: int = 0
-
-    def ids(self) -> list[int]:
-        refused = (event for event, _ in self.refused)
-        return [event.id for event in (*self.delivered, *refused, *self.failed, *self.untouched)]
-
-
 class Courier:
     """For one sink, called from one thread at a time."""
 
@@ -82,7 +64,7 @@ class Courier:
         self._outbox = outbox
         self._failures = 0
         self._claimed: list[int] = []
-        self._unrecorded: _Set | None = None
+        self._unrecorded: Delivery | None = None
 
     def held(self) -> list[int]:
         """The events under its claim. For any thread."""
@@ -132,64 +114,41 @@ class Courier:
 
     # --- outside ---
 
-    def _carry(self, events: list[OutgoingEvent]) -> _Set:
-        done, most = _Set(), self.sink.most
+    def _carry(self, events: list[OutgoingEvent]) -> Delivery:
         ends_at = self._clock.monotonic() + LONGEST_SET_S
-        for start in range(0, len(events), most):
-            some = events[start : start + most]
-            if self.stopping or self._clock.monotonic() >= ends_at:
-                done.untouched = events[start:]
-                break
-            error = self._attempt(some)
-            if error is None:
-                done.delivered += some
-            elif error.fault is SinkFault.REJECTED:
-                done.refused += [(event, error.reason) for event in some]
-            else:
-                done.failed, done.error, done.untouched = some, error, events[start + most :]
-                self._rest(done, error)
-                break
-            if self._failures:
-                log.info("The sink %s takes run events again", self.sink.name, extra=fields(SINK=self.sink.name))
-                self._failures = 0
+        done = deliver(self.sink, events, lambda: self.stopping or self._clock.monotonic() >= ends_at)
+        if done.failed:
+            self._rest(done)
+        elif self._failures and (done.delivered or done.refused):
+            log.info("The sink %s takes run events again", self.sink.name, extra=fields(SINK=self.sink.name))
+            self._failures = 0
         return done
 
-    def _attempt(self, events: list[OutgoingEvent]) -> SinkError | None:
-        try:
-            self.sink.deliver(events)
-        except SinkError as error:
-            return error
-        except Exception as error:  # noqa: BLE001 - whatever a sink raises must not stop the others
-            # Only the type and the place: the text of a foreign exception may hold a secret
-            return SinkError(SinkFault.TEMPORARY, f"unexpected {type(error).__name__} {place_of(error)}")
-        return None
-
-    def _rest(self, done: _Set, error: SinkError) -> None:
+    def _rest(self, done: Delivery) -> None:
         self._failures += 1
-        asked = None if error.retry_after is None else min(error.retry_after, LONGEST_RETRY_AFTER)
+        longest = max((error.retry_after for _, error in done.failed if error.retry_after is not None), default=None)
+        asked = None if longest is None else min(longest, LONGEST_RETRY_AFTER)
         rest = asked if asked is not None else backoff(self._failures, first=timedelta(seconds=1), most=LONGEST_REST)
         self.open_at = self._clock.monotonic() + rest.total_seconds()
-        wait = backoff(max(event.attempts for event in done.failed))
+        wait = backoff(max(event.attempts for event, _ in done.failed))
         done.again_at = self._clock.now() + max(wait, asked or timedelta(0))
 
     # --- in the store ---
 
-    def _record(self, connection: Connection, done: _Set, now: datetime) -> int:
+    def _record(self, connection: Connection, done: Delivery, now: datetime) -> int:
         """Returns how many claims were lost meanwhile."""
         outbox = self._outbox
         kept = outbox.delivered(connection, done.delivered) | outbox.put_back(connection, done.untouched)
         for event, reason in done.refused:
             kept |= outbox.set_aside(connection, [event], reason, now)
-        if done.error is not None and done.again_at is not None:
-            reason = done.error.reason
-            old = [event for event in done.failed if self._is_hopeless(event, now)]
-            again = [event for event in done.failed if not self._is_hopeless(event, now)]
-            kept |= outbox.set_aside(connection, old, reason, now)
-            kept |= outbox.retry(connection, self.sink.name, again, done.again_at, reason)
-            done.refused += [(event, f"{reason}, for {_days(GIVEN_UP_AFTER)}") for event in old]
-            done.failed = again
+        if done.failed and done.again_at is not None:
+            for reason, events in done.failed_by_reason().items():
+                old = [event for event in events if self._is_hopeless(event, now)]
+                again = [event for event in events if not self._is_hopeless(event, now)]
+                kept |= outbox.set_aside(connection, old, reason, now)
+                kept |= outbox.retry(connection, self.sink.name, again, done.again_at, reason)
             if self._failures >= ENOUGH_FAILURES:
-                before = now - GIVEN_UP_AFTER
+                before, reason = now - GIVEN_UP_AFTER, done.failed[0][1].reason
                 done.expired = outbox.expire(connection, self.sink.name, before, reason, now)
         return len(set(done.ids()) - kept)
 
@@ -197,11 +156,14 @@ class Courier:
         tried = max(event.attempts, self._failures)
         return now - event.created_at >= GIVEN_UP_AFTER and tried >= ENOUGH_FAILURES
 
-    def _tell(self, done: _Set, lost: int, now: datetime) -> None:
+    def _tell(self, done: Delivery, lost: int, now: datetime) -> None:
         name = self.sink.name
+        hopeless = [(event, error) for event, error in done.failed if self._is_hopeless(event, now)]
+        failed = [(event, error) for event, error in done.failed if not self._is_hopeless(event, now)]
         if lost:
             log.warning("Another process took over %d events for %s before their end was recorded", lost, name)
-        for event, reason in done.refused:
+        old = [(event, f"{error.reason}, for {_days(GIVEN_UP_AFTER)}") for event, error in hopeless]
+        for event, reason in (*done.refused, *old):
             log.error(
                 "The sink %s does not take %s of run %d (event %s): %s; given up",
                 name, event.event, event.run_id, event.key, reason, extra=fields_of(event) | fields(SINK=name),
@@ -209,14 +171,14 @@ class Courier:
         if done.expired:
             log.error(
                 "The sink %s takes nothing (%s): %d%s events that have waited for %s are given up",
-                name, done.error, done.expired, " and more" if done.expired == AT_ONCE else "",
+                name, done.failed[0][1], done.expired, " and more" if done.expired == AT_ONCE else "",
                 _days(GIVEN_UP_AFTER), extra=fields(SINK=name),
             )  # fmt: skip
-        if done.failed and done.again_at is not None:
-            event, wait_s = done.failed[0], max((done.again_at - now).total_seconds(), 0)
+        for event, error in failed[:1] if self.sink.most > 1 else failed:  # a set stands and falls together
+            wait_s = 0.0 if done.again_at is None else max((done.again_at - now).total_seconds(), 0)
             log.warning(
                 "The sink %s did not take %s of run %d (attempt %d): %s; next try in %.0f s",
-                name, event.event, event.run_id, event.attempts, done.error, wait_s,
+                name, event.event, event.run_id, event.attempts, error, wait_s,
                 extra=fields_of(event) | fields(SINK=name),
             )  # fmt: skip
 

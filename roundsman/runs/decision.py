@@ -17,7 +17,7 @@ from roundsman.repositories.run_record import RunEvent, Unit, UnitKind
 from roundsman.repositories.runs import RunStatus
 from roundsman.runs.fitness import LONGEST_ERROR, events_of, later, moment_of, patch_of, words_of
 from roundsman.runs.held import Held, StepEnded
-from roundsman.runs.verdict import Ack, Bury, Circumstances, Decision, Nack
+from roundsman.runs.verdict import Ack, Bury, Circumstances, Decision, Nack, parked
 from roundsman.scheduling.job import StopReason
 
 MAX_CRASHES = 5
@@ -119,7 +119,7 @@ def _waiting(ended: StepEnded, result: WaitUntil | WaitFor, patch: Mapping[str, 
     )  # fmt: skip
     return Decision(
         leave=leave,
-        settlement=Nack(until) if until is not None and not here.asked else Ack(),
+        settlement=Ack() if here.asked else parked(held.message, until, here.now),
         unit=_unit_of(ended, UnitKind.STEP, patch),
         event=RunEvent(
             held.id,

@@ -1,7 +1,7 @@
 """Where runs are submitted and people decide about them; for the command line, jobs and whoever else has a store.
 
 Needs no engine and no daemon: what is decided here is in the store when the method returns, and whoever drives runs
-hears of it.
+hears of it. Where an engine drives runs in this very process, it is asked to store what has nothing to wait for.
 """
 
 import json
@@ -17,8 +17,11 @@ from roundsman.fsm.registry import WorkflowRegistry
 from roundsman.fsm.workflow import Workflow
 from roundsman.message import Draft, Priority
 from roundsman.repositories.engine import Store
+from roundsman.repositories.rows import JsonText
 from roundsman.repositories.runs import NewRun, Run, RunRepository
+from roundsman.runs.inbox import Inbox
 from roundsman.runs.run_queue import RunQueue
+from roundsman.runs.submission import JudgedOrder, Submission
 
 LARGEST_INPUT = 1024 * 1024
 """Bytes of JSON: larger things belong into a file or an object store, and their place into the input."""
@@ -29,6 +32,8 @@ LONGEST_LABEL = 128
 LONGEST_DELAY = timedelta(days=3660)
 
 DEDUP_WINDOW = timedelta(minutes=5)
+
+_encode = json.JSONEncoder(allow_nan=False).encode
 
 
 @dataclass(frozen=True)
@@ -57,7 +62,7 @@ class Submitted:
 
 
 class RunDesk:
-    """Submits runs. `workflows` are built with their parts, to judge the input."""
+    """Submits runs. `workflows` are built with their parts, to judge the input; `inbox` is that of an engine."""
 
     def __init__(
         self,
@@ -66,12 +71,14 @@ class RunDesk:
         queue: RunQueue,
         registry: WorkflowRegistry,
         workflows: Mapping[str, Workflow],
+        inbox: Inbox | None = None,
     ) -> None:
         self._store = store
         self._clock = clock
         self._queue = queue
         self._registry = registry
         self._workflows = workflows
+        self._inbox = inbox
         self._runs = RunRepository()
 
     def submit(self, order: Order) -> Submitted:
@@ -80,56 +87,51 @@ class RunDesk:
 
     def submit_all(self, orders: Sequence[Order]) -> list[Submitted]:
         """Store all these runs, or none: BadInputError names the first order that is wrong. Raises StoreError."""
-        for order in orders:
-            self._judge(order)
-        self._queue.judge([message_for(o.workflow, 0, o.priority, o.group, o.delay) for o in orders])
+        judged = [self._judge(order) for order in orders]
+        self._queue.judge([each.draft for each in judged])
+        if self._inbox is not None and judged and all(each.is_plain for each in judged):
+            submission = Submission(judged)
+            if self._inbox.offer(submission) and (stored := submission.wait()) is not None:
+                return [Submitted(run_id) for run_id in stored]
+        return self._store_all(judged)
+
+    def _store_all(self, orders: Sequence[JudgedOrder]) -> list[Submitted]:
+        """In a transaction of its own."""
         now = self._clock.now()
         answers: list[Submitted] = []
-        drafts: list[tuple[NewRun, Draft]] = []
+        new: list[tuple[NewRun, Draft]] = []
         with self._store.write() as connection:
             numbers = iter(self._runs.numbers(connection, len(orders)))
             seen: dict[tuple[str, str], int] = {}
-            self._runs.lock_dedup(connection, [(o.workflow, o.dedup) for o in orders if o.dedup is not None])
+            self._runs.lock_dedup(connection, [(o.facts.name, o.dedup) for o in orders if o.dedup is not None])
             for order in orders:
                 if order.dedup is not None:
-                    key = (order.workflow, order.dedup)
+                    key = (order.facts.name, order.dedup)
                     earlier = seen.get(key) or self._runs.duplicate_of(connection, *key, now - DEDUP_WINDOW)
                     if earlier is not None:
                         answers.append(Submitted(earlier, duplicate=True))
                         continue
-                run = self._new_run(order, next(numbers))
+                run = order.numbered(next(numbers), now)
                 if order.dedup is not None:
-                    seen[order.workflow, order.dedup] = run.id
-                drafts.append((run, message_for(run.workflow, run.id, order.priority, order.group, order.delay)))
+                    seen[order.facts.name, order.dedup] = run.id
+                new.append((run, order.draft))
                 answers.append(Submitted(run.id))
-            sent = self._queue.enqueue(connection, [draft for _, draft in drafts], now)
-            self._runs.insert(connection, [run for run, _ in drafts], sent, now)
-        unsent = self._hand_over([run.id for run, _ in drafts], [draft for _, draft in drafts])
+            sent = self._queue.enqueue(connection, [draft for _, draft in new], now)
+            self._runs.insert(connection, [run for run, _ in new], sent, now)
+        unsent = self._hand_over([run.id for run, _ in new], [draft for _, draft in new])
         return answers if unsent is None else [Submitted(a.run_id, a.duplicate, unsent) for a in answers]
 
-    def _judge(self, order: Order) -> None:
-        self._registry.find(order.workflow)
+    def _judge(self, order: Order) -> JudgedOrder:
+        facts = self._registry.find(order.workflow)
         for name, label in (("group", order.group), ("dedup", order.dedup), ("correlation_id", order.correlation_id)):
             _judge_label(name, label)
         if not timedelta(0) <= order.delay <= LONGEST_DELAY:
             raise BadInputError(f"delay: is {order.delay}; give one from 0 to {LONGEST_DELAY.days} days.")
-        judge_input(order.input)
+        written = judge_input(order.input)
         self._workflows[order.workflow].check(order.input)
-
-    def _new_run(self, order: Order, number: int) -> NewRun:
-        facts = self._registry[order.workflow]
-        return NewRun(
-            id=number,
-            workflow=order.workflow,
-            state=facts.machine.initial,
-            input=order.input,
-            priority=order.priority,
-            group_key=order.group,
-            dedup_key=order.dedup,
-            correlation_id=order.correlation_id or secrets.token_hex(8),
-            keep_s=None if facts.kept_for is None else int(facts.kept_for.total_seconds()),
-            not_before=self._clock.now() + order.delay if order.delay else None,
-        )
+        body: dict[str, int] = {}
+        draft = Draft(facts.name, body, order.priority, order.delay, order.group)
+        return JudgedOrder(facts, written, draft, body, order.dedup, order.correlation_id or secrets.token_hex(8))
 
     def _hand_over(self, run_ids: Sequence[int], drafts: Sequence[Draft]) -> str | None:
         """Why the messages could not be sent, or None."""
@@ -153,24 +155,25 @@ def hand_over(store: Store, queue: RunQueue, run_ids: Sequence[int], drafts: Seq
             RunRepository().sent(connection, dict(zip(run_ids, ids, strict=True)))
 
 
-def judge_input(data: object) -> None:
-    """Raises BadInputError for what cannot be the input of any run."""
+def judge_input(data: object) -> JsonText:
+    """An input as it will be stored. Raises BadInputError for what cannot be the input of any run."""
     if not isinstance(data, Mapping):
         raise BadInputError('input: is no JSON object; write one in braces, such as {"note": "hello"}.')
-    judge_json("input", data)
+    return judge_json("input", data)
 
 
-def judge_json(name: str, value: object) -> None:
-    """Raises BadInputError for what cannot be stored as JSON, or is too large."""
+def judge_json(name: str, value: object) -> JsonText:
+    """A value as it will be stored. Raises BadInputError for what cannot be stored as JSON, or is too large."""
     try:
-        size = len(json.dumps(value, allow_nan=False))
+        written = JsonText(_encode(value))
     except (TypeError, ValueError, RecursionError) as error:
         raise BadInputError(f"{name}: cannot be stored as JSON ({error}).") from None
-    if size > LARGEST_INPUT:
+    if len(written) > LARGEST_INPUT:
         raise BadInputError(
-            f"{name}: is {size} bytes long and {LARGEST_INPUT} are allowed; put what is large into a file and give "
-            "its place."
+            f"{name}: is {len(written)} bytes long and {LARGEST_INPUT} are allowed; put what is large into a file and "
+            "give its place."
         )
+    return written
 
 
 def _judge_label(name: str, label: str | None) -> None:

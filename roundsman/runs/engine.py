@@ -9,46 +9,30 @@ Nothing of a run changes in memory before its commit succeeded: while the store 
 tried again. A step is begun only after the commit of the one before it.
 """
 
-import contextlib
 import logging
-import queue
 import threading
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import timedelta
 
 from roundsman.clock import Clock
-from roundsman.errors import RoundsmanError, StoreError
+from roundsman.errors import StoreError
 from roundsman.repositories.engine import Store
 from roundsman.repositories.run_claims import ClaimLostError
 from roundsman.runs.aftermath import Aftermath, about
 from roundsman.runs.attendant import Attendant
 from roundsman.runs.black_box import BlackBox
-from roundsman.runs.crew import GRACE, Crew
+from roundsman.runs.crew import Crew
 from roundsman.runs.held import CallMade, Held, Prepared, StepEnded
+from roundsman.runs.inbox import Inbox, Item, Look, Probe
 from roundsman.runs.outlook import IDLE_S, Outlook
-from roundsman.runs.round import Ledgers, Round, write
-from roundsman.scheduling.job import StopReason, StopToken
+from roundsman.runs.round import Ledgers, Rooms, Round, Written, write
+from roundsman.runs.submission import Submission
+from roundsman.scheduling.job import StopReason
 
 RETRY_STORE_AFTER_S = 1.0
-_LOOK_AT_STOP_S = 0.1
 
 log = logging.getLogger(__name__)
-
-
-class _Look:
-    """The queue may have something, or the room has changed."""
-
-
-@dataclass(frozen=True)
-class _Probe:
-    """Somebody wants to know whether the thread gets through."""
-
-    answered: threading.Event
-
-
-_Item = StepEnded | CallMade | _Look | _Probe
 
 
 class Engine:
@@ -66,18 +50,18 @@ class Engine:
         size: int,
         lease: timedelta,
         box: BlackBox | None = None,
+        inbox: Inbox | None = None,
     ) -> None:
         self._box = box or BlackBox()
         self._store = store
         self._clock = clock
         self._to = to
-        self._inbox: queue.SimpleQueue[_Item] = queue.SimpleQueue()
+        self._inbox = inbox or Inbox()
         self._crew = Crew(prepared, size, clock, self._inbox.put, self._box)
         self._outlook = Outlook(store, clock, to.queue, self._crew)
         self._attendant = Attendant(store, clock, to, self._crew, lease)
         self._aftermath = Aftermath(self._crew)
         self._round = Round()
-        self._rung = False
         self._halting = False
         self._quitting = False
         """Give up what is held and end the thread."""
@@ -101,15 +85,11 @@ class Engine:
 
     def wake(self) -> None:
         """The queue may have something."""
-        if not self._rung:
-            self._rung = True
-            self._inbox.put(_Look())
+        self._inbox.wake()
 
     def probe(self, seconds: float) -> bool:
         """True when the thread gets through its inbox within so long, and the store takes what it writes."""
-        answered = threading.Event()
-        self._inbox.put(_Probe(answered))
-        return answered.wait(seconds)
+        return self._inbox.probe(seconds)
 
     def ill(self) -> str | None:
         """Why it makes no progress. A queue that is away is no illness: what is held goes on."""
@@ -122,28 +102,18 @@ class Engine:
         return self._to.queue.ill()
 
     @property
+    def fault(self) -> str | None:
+        """Why the store does not take what is to be written."""
+        return self._fault
+
+    @property
     def is_serving(self) -> bool:
         """Whether its thread runs."""
         return self._thread is not None and self._thread.is_alive()
 
-    def serve_until_drained(self, stop: StopToken) -> None:
-        """Drive runs until nothing is due, or until `stop`: for commands, where no daemon does.
-
-        Raises StoreError, and RoundsmanError when the thread has died.
-        """
-        self.start()
-        try:
-            while not self._drained.wait(_LOOK_AT_STOP_S) and not stop.is_set():
-                if self._fault is not None:
-                    raise StoreError(self._fault)
-                if not self.is_serving:
-                    raise RoundsmanError(f"Runs cannot be driven: {self.ill()}.")
-        finally:
-            self.halt()
-            if not self.wait_idle(GRACE.total_seconds()):
-                self.cancel()
-                self.wait_idle(GRACE.total_seconds())
-            self.stop()
+    def wait_drained(self, seconds: float) -> bool:
+        """True as soon as nothing was due any more since the start."""
+        return self._drained.wait(seconds)
 
     def start(self) -> None:
         """Begin to claim and drive."""
@@ -190,6 +160,8 @@ class Engine:
     # --- the thread ---
 
     def _loop(self) -> None:
+        if self._to.queue.takes_new:
+            self._inbox.open()
         try:
             while not self._abandoned and not (self._quitting and not self._round and not self._crew.held):
                 self._turn()
@@ -197,35 +169,35 @@ class Engine:
             # What is held is in an unknown state: whoever asks `ill` ends the process, and another one takes over
             self._broken = type(error).__name__
             log.critical("The thread that drives runs has died", exc_info=True)
+        finally:
+            self._decline()
+            self._inbox.close()
 
     def _turn(self) -> None:
         try:
-            self._pass(self._take(0) or self._take(self._sleep_s()))
+            self._pass(self._inbox.take(0) or self._inbox.take(self._sleep_s()))
         except StoreError as error:
             if self._fault is None:
                 log.error("Runs cannot be written: %s What their steps did waits until it can.", error)
             self._fault = str(error)
-
-    def _take(self, seconds: float) -> list[_Item]:
-        items: list[_Item] = []
-        with contextlib.suppress(queue.Empty):
-            items.append(self._inbox.get(timeout=seconds) if seconds > 0 else self._inbox.get_nowait())
-            while True:
-                items.append(self._inbox.get_nowait())
-        return items
+            submissions, self._round.submissions = self._round.submissions, []
+            for submission in submissions:  # they never wait for the store
+                submission.failed(error)
 
     def run_once(self, seconds: float = 0.0) -> None:
         """One pass, which waits so long for something to happen if there is nothing to do.
 
         Raises StoreError, after which the next pass tries again.
         """
-        self._pass(self._take(0 if self._round or self._wants_to_claim() else seconds))
+        self._pass(self._inbox.take(0 if self._round or self._wants_to_claim() else seconds))
 
-    def _pass(self, items: list[_Item]) -> None:
+    def _pass(self, items: list[Item]) -> None:
         for item in items:
             self._receive(item)
         self._enforce_timeouts()
         self._attendant.attend()
+        if items:
+            self._outlook.passed()
         if self._halting:
             self._round.put_back.extend(self._crew.not_begun())
         if self._quitting:
@@ -234,10 +206,10 @@ class Engine:
         if self._round or self._wants_to_claim() or self._fault is not None:
             self._commit()
         for item in items:
-            if isinstance(item, _Probe):
+            if isinstance(item, Probe):
                 item.answered.set()
 
-    def _receive(self, item: _Item) -> None:
+    def _receive(self, item: Item) -> None:
         if isinstance(item, StepEnded):
             self._crew.workers.ended(item.held)
             self._crew.account((item.finished_at - item.started_at).total_seconds())
@@ -249,36 +221,67 @@ class Engine:
             else:
                 item.lost = True
                 item.stored.set()
-        elif isinstance(item, _Look):
-            self._rung = False  # not while the inbox is emptied: a wake that comes then would silence all later ones
+        elif isinstance(item, Submission):
+            if self._halting or self._fault is not None:
+                item.decline()
+            else:
+                self._round.submissions.append(item)
+        elif isinstance(item, Look):
+            self._inbox.looked()
             self._outlook.rung()
 
     def _wants_to_claim(self) -> bool:
         return self._outlook.look and not self._halting and self._crew.room() > 0
 
     def _commit(self) -> None:
-        room = self._crew.room() if self._outlook.look and not self._halting else 0
-        self._to.queue.want(self._crew.wanted(room), room)
+        rooms = self._rooms()
+        self._to.queue.want(self._crew.wanted(rooms.queued), rooms.queued)
+        written = self._write(rooms)
+        try:
+            self._follow(written, rooms)
+        finally:
+            written.admitted.answer()  # after the first steps have begun: those are waited for, too
+
+    def _rooms(self) -> Rooms:
+        """What is submitted here begins at once if nothing waits in the queue; else it waits there, too."""
+        room = 0 if self._halting else self._crew.room()
+        if self._outlook.look:
+            return Rooms(queued=room)
+        if sum(len(each.orders) for each in self._round.submissions) > room:
+            self._outlook.rung()  # after this commit something waits
+        return Rooms(submitted=room)
+
+    def _write(self, rooms: Rooms) -> Written:
         while True:
             now = self._clock.now()
             try:
                 with self._store.write() as connection:
-                    written = write(connection, self._round, self._to, now, halting=self._halting)
-                break
+                    return write(connection, self._round, self._to, now, rooms, halting=self._halting)
             except ClaimLostError:
                 self._to.queue.rolled_back()  # somebody took a run from us at this very moment: look again
-            except BaseException:
+            except BaseException as error:
                 self._to.queue.rolled_back()
-                raise
+                if isinstance(error, StoreError) or not self._round.submissions:
+                    raise
+                self._decline()  # the fault may be theirs: whoever submitted tries alone, and hears of it
+
+    def _decline(self) -> None:
+        submissions, self._round.submissions = self._round.submissions, []
+        for submission in submissions:
+            submission.decline()
+
+    def _follow(self, written: Written, rooms: Rooms) -> None:
         self._to.queue.committed()
+        if written.admitted.queued:
+            self._to.queue.hand_over(written.admitted.queued)
         if self._to.sinks and any(decision.event is not None for _, decision in written.decisions):
             self._to.told()
         if self._fault is not None:
             log.warning("Runs can be written again")
             self._fault = None
         self._outlook.changed()
-        if room:
-            self._outlook.looked(room, written.received)
+        if rooms.queued:
+            self._outlook.looked(rooms.queued, written.received)
         if written.look_again or any(_is_limited(held) for held, _ in written.decisions):
             self._outlook.rung()  # room of its kind may have been all that was missing
         self._round = self._aftermath.of(written)

@@ -15,6 +15,7 @@ from roundsman.fsm.workflow import Workflow
 from roundsman.message import KindLimits
 from roundsman.owner import Owner
 from roundsman.queues.base import Queue
+from roundsman.repositories.driving import DrivingFacts
 from roundsman.repositories.engine import Store
 from roundsman.repositories.queue_limits import QueueLimits
 from roundsman.repositories.queue_places import MessagePlace, place_of
@@ -47,6 +48,8 @@ class InQueue:
     """In the queue of the store; others do not tell."""
     head: int | None = None
     """The run that its group is at."""
+    head_awaits: tuple[str, ...] = ()
+    """The events that one waits for."""
     next_token_at: datetime | None = None
     """When the rate of its workflow lets the next one pass, if it holds any back now; others do not tell."""
 
@@ -71,8 +74,8 @@ class Findings:
     under_way: int = 0
     """Runs of its workflow that are."""
     all_under_way: int = 0
-    workers: int = 0
-    """Of one daemon."""
+    others: tuple[str, ...] = ()
+    """Daemons that go by other settings than whoever looks, in sentences."""
 
 
 class Investigation:
@@ -88,7 +91,7 @@ class Investigation:
         registry: WorkflowRegistry,
         workflows: Callable[[], Mapping[str, Workflow]],
         job: DrivingJob | None,
-        workers: int,
+        here: Callable[[], DrivingFacts],
     ) -> None:
         self._store = store
         self._clock = clock
@@ -97,7 +100,7 @@ class Investigation:
         self._registry = registry
         self._workflows = workflows
         self._job = job
-        self._workers = workers
+        self._here = here
         self._views = RunViews()
 
     def look(self, run_id: int) -> Findings:
@@ -110,6 +113,9 @@ class Investigation:
             facts = next((each for each in self._registry.workflows if each.name == run.workflow), None)
             queued = run.status is RunStatus.QUEUED
             message = self._in_store(connection, run, facts) if queued else None
+            if message is not None and message.head is not None:
+                head = RunRepository().find(connection, message.head)
+                message = replace(message, head_awaits=tuple((head and head.awaits) or ()))
             running = self._views.running(connection)
             moved_at = self._views.moved_at(connection, run_id)
             retried_as = tuple(self._views.retries_of(connection, run_id))
@@ -128,7 +134,7 @@ class Investigation:
             message=message,
             under_way=running.get(run.workflow, 0),
             all_under_way=sum(running.values()),
-            workers=self._workers,
+            others=tuple(drivers.others(self._here())) if queued else (),
         )
 
     def _in_store(self, connection: Connection, run: Run, facts: WorkflowFacts | None) -> InQueue:

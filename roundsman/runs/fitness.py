@@ -18,6 +18,8 @@ LONGEST_ERROR = 500
 _LONGEST_READ = 20 * LONGEST_ERROR
 """Characters of it that are looked through for secrets."""
 
+_encode = json.JSONEncoder(allow_nan=False).encode
+
 LATEST = datetime(9000, 1, 1, tzinfo=UTC)
 """Later than anything; a time zone more and the year 9999 would be over, which nobody can read."""
 
@@ -40,7 +42,7 @@ def as_stored(value: Any) -> Any:
 
     Raises TypeError, ValueError and RecursionError for what is no JSON.
     """
-    return json.loads(json.dumps(value, allow_nan=False))
+    return json.loads(_encode(value))
 
 
 def events_of(events: Any) -> list[str]:

@@ -105,7 +105,8 @@ class Interventions:
                 return
             if run.status is not RunStatus.PAUSED:
                 raise RunBusyError(f"Run {run_id} is {run.status}, not paused; there is nothing to resume.")
-            drafts = [] if run.awaits is not None and run.not_before is None else [message_of(run, now)]
+            needs_none = run.awaits is not None and run.not_before is None and run.group_key is None
+            drafts = [] if needs_none else [message_of(run, now)]
             sent = self._queue.enqueue(connection, drafts, now)
             if not self._decisions.resume(connection, run, sent[0] if sent else None):
                 raise RunBusyError(f"Run {run_id} has just changed; look at it again.")
@@ -144,12 +145,13 @@ class Interventions:
             columns |= {"status": status.value, "finished_at": now, "expires_at": _expiry(run, now)}
             columns["progress"] = 100 if final is Final.COMPLETED else run.progress
             self._tell(connection, run, status, target, now)
+            self._queue.hasten(connection, run.message_id)  # as above
         else:
             columns |= {"status": RunStatus.QUEUED.value}
-            if not self._queue.hasten(connection, run.message_id):
+            has_message = run.not_before is not None or run.group_key is not None
+            if not (has_message and self._queue.hasten(connection, run.message_id)):
                 # Its own message, which waits for the time, may be the head of its group: this one must pass it
-                group = run.group_key if run.not_before is None else None
-                drafts = [message_for(run.workflow, run.id, run.priority, group, timedelta(0))]
+                drafts = [message_for(run.workflow, run.id, run.priority, None, timedelta(0))]
                 self._queue.judge(drafts)
                 columns["message_id"] = self._queue.enqueue(connection, drafts, now)[0]
         if not self._decisions.signalled(connection, run, columns):

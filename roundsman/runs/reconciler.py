@@ -7,6 +7,8 @@ receives it finds that the run is not to be had.
 """
 
 import logging
+import threading
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -50,24 +52,34 @@ class Reconciler:
         self._queue = queue
         self._claims = claims
         self._runs = RunRepository()
+        self._passing = threading.Lock()
         self._looked_up_to = 0
         self._refused: set[int] = set()
 
     def run_once(self) -> Reconciled:
         """Free what nobody holds any more, send what is missing. Raises StoreError; a queue that is away is told of."""
-        return Reconciled(self._free(), self._send_missing())
+        freed = self.take_over()
+        with self._passing:
+            return Reconciled(freed, self._send_missing())
+
+    def take_over(self) -> int:
+        """Free what nobody holds any more, and return how many runs. For any thread. Raises StoreError."""
+        with self._passing:
+            return self._free()
 
     def _free(self) -> int:
         now = self._clock.now()
+        left = black_box.left_behind(self._notes)  # first: who dies from now on has runs that we do not see yet
+        receivers = self._queue.receivers()
         with self._store.read() as connection:
-            dead = dead_owners(self._claims.owners(connection) | self._queue.owners(connection))
+            dead = dead_owners(receivers | self._claims.owners(connection) | self._queue.owners(connection))
             lease_end = self._claims.lease_ends(connection)
         freed: list[int] = []
         if dead or (lease_end is not None and lease_end <= now):
             with self._store.write() as connection:
                 freed = self._claims.release(connection, dead, now, black_box.found(self._notes, dead))
                 self._queue.release(connection, dead, now)
-        black_box.remove(self._notes, dead)
+        black_box.remove(self._notes, dead | left)
         self._queue.released(dead)
         for run_id in freed:
             words = (
@@ -82,6 +94,7 @@ class Reconciler:
             found = self._runs.in_queue(connection, before, after=self._looked_up_to, limit=AT_ONCE)
         self._looked_up_to = found[-1].id if len(found) == AT_ONCE else 0
         unknown = self._queue.unknown([run.message_id for run in found if run.message_id is not None])
+        self._hasten(found, unknown)
         missing = self._sendable([run for run in found if run.message_id is None or run.message_id in unknown])
         if not missing:
             return 0
@@ -93,6 +106,14 @@ class Reconciler:
         if sent:
             log.warning("%d runs had lost their messages and were sent again", sent)
         return sent
+
+    def _hasten(self, found: list[Run], unknown: Collection[str]) -> None:
+        """Somebody was killed between a signal and the message that waited for it, elsewhere. Fresh runs never wait."""
+        now = self._clock.now()
+        due = [run for run in found if run.token and (run.not_before is None or run.not_before <= now)]
+        late = {run.message_id for run in due if run.message_id is not None} - set(unknown)
+        if hastened := self._queue.hasten_late(late):
+            log.warning("%d runs were due, but their messages waited for a later time; they come now", hastened)
 
     def _sendable(self, missing: list[Run]) -> list[Run]:
         """Those that this queue can take, which may be another one than they were submitted for."""

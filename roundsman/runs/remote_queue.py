@@ -43,6 +43,7 @@ class RemoteRunQueue:
 
     def __init__(self, remote: Queue, clock: Clock) -> None:
         self.name = remote.name
+        self.takes_new = False
         self._remote = remote
         self._wake: Callable[[], None] = lambda: None
         self._rooms: queue.SimpleQueue[_Room | _Quit] = queue.SimpleQueue()
@@ -52,6 +53,7 @@ class RemoteRunQueue:
         self._settled: list[Settled] = []
         self._contact = Contact()
         self._answers = RemoteAnswers(remote, clock, self._contact)
+        self._to_hasten = threading.local()
         self._threads: list[threading.Thread] = []
         self._stopping = threading.Event()
         self._came_empty = False
@@ -127,14 +129,38 @@ class RemoteRunQueue:
     def enqueue(self, connection: Connection, drafts: Sequence[Draft], now: datetime) -> list[str | None]:
         return [None] * len(drafts)
 
+    def enter_taken(self, connection: Connection, drafts: Sequence[Draft], now: datetime) -> list[Message]:
+        raise NotImplementedError(f"the queue {self.name} is not in the store")
+
     def hasten(self, connection: Connection, message_id: str | None) -> bool:
-        return False
+        if message_id is None or not self._remote.hastens:
+            return False
+        # Before the commit it would come too early: whoever got it would put it back
+        self._to_hasten.ids = {message_id}
+        return True
+
+    def hasten_late(self, ids: Collection[str]) -> int:
+        try:
+            return len(self._remote.hasten(ids)) if ids and self._remote.hastens else 0
+        except QueueError as error:
+            self._contact.lost(error)
+            return 0
 
     def hand_over(self, drafts: Sequence[Draft]) -> list[str]:
+        ids: set[str] = self._to_hasten.__dict__.pop("ids", set())
+        if ids:
+            self._remote.hasten(ids)
         return [entered.id for entered in self._remote.enqueue(drafts)] if drafts else []
 
     def owners(self, connection: Connection) -> set[str]:
         return set()
+
+    def receivers(self) -> set[str]:
+        try:
+            return self._remote.receivers()
+        except QueueError as error:
+            self._contact.lost(error)
+            return set()
 
     def release(self, connection: Connection, owners: Collection[str], now: datetime) -> int:
         return 0

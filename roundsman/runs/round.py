@@ -10,10 +10,12 @@ from roundsman.message import Message
 from roundsman.repositories.run_claims import ClaimedRun, RunClaims
 from roundsman.repositories.run_record import LogLine, RunRecord, Unit
 from roundsman.repositories.runs import RunStatus
+from roundsman.runs.admission import Admitted, admit
 from roundsman.runs.decision import decide, put_back, refused, timer_came
 from roundsman.runs.held import CallMade, Held, StepEnded
 from roundsman.runs.run_queue import RunQueue, Settled
-from roundsman.runs.verdict import Ack, Bury, Circumstances, Decision, Nack
+from roundsman.runs.submission import Submission
+from roundsman.runs.verdict import Ack, Bury, Circumstances, Decision, Nack, parked
 
 FREE_SOON = timedelta(seconds=1)
 """Between looks for a run whose holder is gone and which nobody has freed yet."""
@@ -28,9 +30,11 @@ class Round:
     timers: list[Held] = field(default_factory=list)
     refusals: list[tuple[Held, str]] = field(default_factory=list)
     put_back: list[Held] = field(default_factory=list)
+    submissions: list[Submission] = field(default_factory=list)
 
     def __bool__(self) -> bool:
-        return bool(self.ended or self.calls or self.timers or self.refusals or self.put_back)
+        happened = self.ended or self.calls or self.timers or self.refusals or self.put_back
+        return bool(happened or self.submissions)
 
     def touched(self) -> list[Held]:
         """Every run that something is written for."""
@@ -54,10 +58,21 @@ class Written:
     lines: list[tuple[Held, int]] = field(default_factory=list)
     """How many lines of each run were stored."""
     claimed: list[tuple[ClaimedRun, Message, list[Unit]]] = field(default_factory=list)
+    admitted: Admitted = field(default_factory=Admitted)
     received: int = 0
     """Messages that came, claimable or not."""
     look_again: bool = False
     """Something may be due that was not: what went back to the queue, the next of a group."""
+
+
+@dataclass(frozen=True)
+class Rooms:
+    """For how many more runs there is room."""
+
+    queued: int = 0
+    """That come out of the queue."""
+    submitted: int = 0
+    """That are submitted at this moment, and go past the queue."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +88,7 @@ class Ledgers:
     """Called after a commit with something to tell them; from the engine's thread, so it must not wait."""
 
 
-def write(connection: Connection, round_: Round, to: Ledgers, now: datetime, *, halting: bool) -> Written:
+def write(connection: Connection, round_: Round, to: Ledgers, now: datetime, rooms: Rooms, *, halting: bool) -> Written:
     """Write it all, and claim what the queue has for us. Raises ClaimLostError and StoreError; then nothing counts."""
     written = Written()
     touched = round_.touched()
@@ -90,6 +105,7 @@ def write(connection: Connection, round_: Round, to: Ledgers, now: datetime, *, 
     # Somebody else has the run, or it is cancelled; whoever gets the message next will see
     settled.extend((held.message, Nack()) for held in written.lost)
     _settle(connection, to, settled, written, now)
+    written.admitted = admit(connection, round_.submissions, to.claims, to.queue, rooms.submitted, now)
     messages = [] if halting else to.queue.take(connection, now)
     if messages:
         _claim(connection, to, messages, written, now)
@@ -192,8 +208,8 @@ def _not_claimable(
         elif standing is not None and standing.status is RunStatus.QUEUED:
             # Not due yet; or its holder has let go of it since our look, and had another message or none
             settled.append((message, Nack(standing.not_before)))
-        elif standing is not None and standing.status is RunStatus.WAITING and standing.not_before is not None:
-            settled.append((message, Nack(standing.not_before)))
+        elif standing is not None and standing.status is RunStatus.WAITING:
+            settled.append((message, parked(message, standing.not_before, now)))
         else:
             settled.append((message, Ack()))
     return settled

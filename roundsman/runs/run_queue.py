@@ -16,7 +16,7 @@ from roundsman.message import Draft, Message
 from roundsman.queues.bell import Bell, Listening
 from roundsman.repositories.engine import Store
 from roundsman.repositories.queue import QueueRepository
-from roundsman.repositories.queue_haste import hasten
+from roundsman.repositories.queue_haste import hasten, is_coming
 from roundsman.runs.verdict import Ack, Bury, Nack, Settlement
 
 Settled = tuple[Message, Settlement]
@@ -26,6 +26,9 @@ class RunQueue(Protocol):
     """What the engine and the desk ask of a queue. Methods with a connection are called within a write transaction."""
 
     name: str
+
+    takes_new: bool
+    """Whether a message can enter it as one that is taken already."""
 
     def start(self, wake: Callable[[], None]) -> None:
         """Begin to listen; `wake` is called from any thread when there may be something to do."""
@@ -75,8 +78,19 @@ class RunQueue(Protocol):
         """Messages for runs, within their transaction; their ids, or None for those that `hand_over` sends."""
         ...
 
+    def enter_taken(self, connection: Connection, drafts: Sequence[Draft], now: datetime) -> list[Message]:
+        """The same for messages that the engine takes in the moment in which they enter. Only with `takes_new`."""
+        ...
+
     def hasten(self, connection: Connection, message_id: str | None) -> bool:
-        """Let this message come now, if it waits for its time. False: it does not, or the queue is elsewhere."""
+        """Let this message come now, if it waits for its time; elsewhere it is `hand_over` that does so.
+
+        False: it will not come, or cannot be reached.
+        """
+        ...
+
+    def hasten_late(self, ids: Collection[str]) -> int:
+        """The same for messages elsewhere whose runs are due. Never within a transaction; how many did wait."""
         ...
 
     def hand_over(self, drafts: Sequence[Draft]) -> list[str]:
@@ -88,7 +102,11 @@ class RunQueue(Protocol):
         ...
 
     def owners(self, connection: Connection) -> set[str]:
-        """Who holds messages in the store; a queue elsewhere is asked for the owners of runs only."""
+        """Who holds messages in the store."""
+        ...
+
+    def receivers(self) -> set[str]:
+        """Who holds messages in a queue elsewhere, as far as it can tell. Never within a transaction."""
         ...
 
     def release(self, connection: Connection, owners: Collection[str], now: datetime) -> int:
@@ -109,6 +127,7 @@ class StoreRunQueue:
 
     def __init__(self, store: Store, repository: QueueRepository, bell: Bell) -> None:
         self.name = "local"
+        self.takes_new = True
         self._store = store
         self._repository = repository
         self._bell = bell
@@ -175,11 +194,19 @@ class StoreRunQueue:
         self._bell.in_transaction(connection)
         return [each.id for each in entered]
 
+    def enter_taken(self, connection: Connection, drafts: Sequence[Draft], now: datetime) -> list[Message]:
+        return self._repository.enter_taken(connection, drafts, now)
+
     def hasten(self, connection: Connection, message_id: str | None) -> bool:
-        hastened = message_id is not None and bool(hasten(connection, [message_id]))
-        if hastened:
-            self._bell.in_transaction(connection)
-        return hastened
+        if message_id is None:
+            return False
+        if not hasten(connection, [message_id]):
+            return is_coming(connection, message_id)
+        self._bell.in_transaction(connection)
+        return True
+
+    def hasten_late(self, ids: Collection[str]) -> int:
+        return 0  # a message in the store changes with its run
 
     def hand_over(self, drafts: Sequence[Draft]) -> list[str]:
         self._bell.after_commit()
@@ -190,6 +217,9 @@ class StoreRunQueue:
 
     def owners(self, connection: Connection) -> set[str]:
         return self._repository.owners(connection)
+
+    def receivers(self) -> set[str]:
+        return set()
 
     def release(self, connection: Connection, owners: Collection[str], now: datetime) -> int:
         return self._repository.release(connection, owners, now)

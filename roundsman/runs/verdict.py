@@ -2,8 +2,9 @@
 
 import random
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
+from roundsman.message import Message
 from roundsman.repositories.run_claims import Advance, Leave
 from roundsman.repositories.run_record import RunEvent, Unit
 
@@ -28,6 +29,21 @@ class Bury:
 
 
 Settlement = Ack | Nack | Bury
+
+PARKED_FOR = timedelta(hours=1)
+"""A message without a time of its own is looked at as often: should the word that its run goes on get lost, no group
+is stuck for longer. SQS can put nothing off for more than twelve hours."""
+
+
+def parked(message: Message, until: datetime | None, now: datetime) -> Settlement:
+    """What becomes of the message of a run that waits: until a time, for an event, or for whichever comes first.
+
+    Of a group one run goes at a time, and one that waits has not ended: so it keeps its place, by its message. Where no
+    group depends on it, a wait without a time needs no message.
+    """
+    if until is None and message.group is None:
+        return Ack()
+    return Nack(until or now + PARKED_FOR)
 
 
 @dataclass(frozen=True, slots=True)

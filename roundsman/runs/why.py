@@ -73,6 +73,7 @@ def _queued(found: Findings, times: _Times) -> Iterator[str]:
     yield from reasons
     if nobody is None and not reasons and found.facts is not None:
         yield "Nothing holds it back: it is taken as soon as a worker is free."
+    yield from found.others
 
 
 def _held_back(found: Findings, times: _Times) -> Iterator[str]:
@@ -83,11 +84,11 @@ def _held_back(found: Findings, times: _Times) -> Iterator[str]:
     if message is not None and message.place is not None and message.place.ahead:
         ahead = message.place.ahead
         yield f"{_count(ahead, 'message')} {_is(ahead)} before it in the queue."
-    daemons = len(found.drivers.alive)
-    if found.workers and daemons and found.all_under_way >= found.workers * daemons:
+    daemons, capacity = len(found.drivers.alive), found.drivers.capacity()
+    if capacity and found.all_under_way >= capacity:
         yield (
             f"{_count(found.all_under_way, 'run')} {_is(found.all_under_way)} under way, and "
-            f"{_count(daemons, 'daemon')} with {_count(found.workers, 'worker')} (WORKER_CONCURRENCY) "
+            f"{_count(daemons, 'daemon')} with {_count(capacity, 'worker')} (WORKER_CONCURRENCY) in all "
             "can do no more at a time."
         )
 
@@ -102,7 +103,8 @@ def _in_queue(found: Findings, message: InQueue) -> Iterator[str]:
         )
     if message.head is not None and message.head != found.run.id:
         group = found.run.group_key
-        yield f"It waits for its group {group!r}, which goes one run at a time: run {message.head} is first."
+        waits = f", and waits for {_either(message.head_awaits)}" if message.head_awaits else ""
+        yield f"It waits for its group {group!r}, which goes one run at a time: run {message.head} is first{waits}."
 
 
 def _limited(found: Findings, times: _Times) -> Iterator[str]:
@@ -130,7 +132,7 @@ def _running(found: Findings, times: _Times) -> Iterator[str]:
     who = f"process {holder.pid} on {holder.host}" if holder is not None else "a process"
     yield f"It is under way: {who} holds it, at {step}, in the state {run.state!r} for {times.so_far(since)}."
     if holder is not None and holder.dead:
-        yield "That process is dead: a daemon frees the run at its start, or within half a minute."
+        yield "That process is dead: a daemon on this machine frees the run within seconds, or at its start."
     elif run.lease_until is not None and run.lease_until <= times.now:
         yield f"Its lease ended {times.at(run.lease_until)} unrenewed: a daemon frees it within half a minute."
     elif run.lease_until is not None:

@@ -23,9 +23,9 @@ from roundsman.repositories.engine import Store
 
 LEASE_S = 3_600.0
 """Longer than any test: whatever waits for the lease of a dead process is stuck."""
-REMOTE_LEASE_S = 30.0
-"""A queue elsewhere does not tell whose messages a process held that died between receiving and claiming: time frees
-them, and the tests let it pass."""
+SQS_LEASE_S = 30.0
+"""SQS does not tell whose messages a process held that died between receiving and claiming: time frees them, and the
+tests let it pass."""
 NAMES = {"sqlite": (), "postgres": ("postgres",), "sqlite-redis": (), "postgres-redis": ("postgres",), "sqlite-sqs": ()}
 """Store and queue, with the marks of their tests."""
 AT_ONCE = {"sqs": 4}
@@ -110,7 +110,7 @@ class Grounds:
         folder = self._folder / f"ground-{self._count}"
         folder.mkdir()
         with self._database(folder) as url, self._place() as place:
-            lease_s = REMOTE_LEASE_S if self._queue else LEASE_S
+            lease_s = SQS_LEASE_S if self._queue == "sqs" else LEASE_S
             yield Ground(str(folder), url.render_as_string(hide_password=False), lease_s, **place)
         shutil.rmtree(folder)  # a failed test leaves its last one
 

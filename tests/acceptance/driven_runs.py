@@ -63,7 +63,7 @@ class Listener:
     """The sink: writes the numbers of events down, in the order in which they arrive."""
 
     name = "listener"
-    most = 1
+    most = at_once = 1
 
     def __init__(self, deliver: Callable[[OutgoingEvent], None]) -> None:
         self._deliver = deliver

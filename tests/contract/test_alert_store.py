@@ -11,10 +11,12 @@ from roundsman.clock import ManualClock
 from roundsman.repositories.alerts import AlertRepository, AlertStatus, Resolution
 from roundsman.repositories.channels import ChannelRepository
 from roundsman.repositories.engine import Store
-from roundsman.repositories.notifications import Claim, NotificationRepository, NotificationStatus
+from roundsman.repositories.notification_claims import Claim, NotificationClaims
+from roundsman.repositories.notifications import NotificationRepository, NotificationStatus
 from roundsman.repositories.tables import alerts, notifications
 
 ALERTS, OUTBOX, CHANNELS = AlertRepository(), NotificationRepository(), ChannelRepository()
+CLAIMS = NotificationClaims()
 LEASE = timedelta(seconds=60)
 ME, OTHER = "here/boot/1/1", "here/boot/2/2"
 
@@ -46,7 +48,7 @@ def resolve(book: AlertBook, subject: str) -> Resolved:
 
 def claim(store: Store, clock: ManualClock, channel: str = "slack", owner: str = ME) -> Claim | None:
     with store.write() as connection:
-        return OUTBOX.claim(connection, channel, owner, clock.now(), LEASE)
+        return CLAIMS.claim(connection, channel, owner, clock.now(), LEASE)
 
 
 def claimed(store: Store, clock: ManualClock, channel: str = "slack", owner: str = ME) -> Claim:
@@ -57,7 +59,7 @@ def claimed(store: Store, clock: ManualClock, channel: str = "slack", owner: str
 
 def sent(store: Store, clock: ManualClock, mine: Claim) -> bool:
     with store.write() as connection:
-        return OUTBOX.sent(connection, mine, {"words": "m1"}, clock.now())
+        return CLAIMS.sent(connection, mine, {"words": "m1"}, clock.now())
 
 
 def states(store: Store) -> list[tuple[str, str, str, str]]:
@@ -185,7 +187,7 @@ def test_the_end_of_what_did_not_arrive_is_not_told(store: Store, book: AlertBoo
     flying = claimed(store, clock)
     resolve(book, "1")
     with store.write() as connection:
-        OUTBOX.retry(connection, flying, clock.now(), "HTTP 503")
+        CLAIMS.retry(connection, flying, clock.now(), "HTTP 503")
     assert claim(store, clock) is None
     assert [state[3] for state in states(store)] == ["cancelled"] * 3
 
@@ -204,7 +206,7 @@ def test_who_was_perhaps_told_by_a_sender_that_died_hears_of_the_end(
             resolve(book, "1")
         else:
             with store.write() as connection:
-                OUTBOX.release(connection, [OTHER], [], clock.now())
+                CLAIMS.release(connection, [OTHER], [], clock.now())
     end = claimed(store, clock)
     assert (end.event, end.firing_receipt) == ("resolved", None)
 
@@ -222,7 +224,7 @@ def test_a_retry_waits_for_its_time(store: Store, book: AlertBook, clock: Manual
     fire(book, clock, "1")
     mine = claimed(store, clock)
     with store.write() as connection:
-        assert OUTBOX.retry(connection, mine, clock.now() + timedelta(seconds=30), "HTTP 503")
+        assert CLAIMS.retry(connection, mine, clock.now() + timedelta(seconds=30), "HTTP 503")
     assert claim(store, clock) is None
     clock.advance(timedelta(seconds=30))
     assert claimed(store, clock).attempts == 2
@@ -232,12 +234,12 @@ def test_a_claim_is_freed_by_its_lease_or_its_owners_death(store: Store, book: A
     fire(book, clock, "1", "2", "3")
     first, second, third = claimed(store, clock, owner=OTHER), claimed(store, clock), claimed(store, clock)
     with store.write() as connection:
-        assert OUTBOX.release(connection, [OTHER], [], clock.now()) == 1
+        assert CLAIMS.release(connection, [OTHER], [], clock.now()) == 1
     again = claimed(store, clock)
     assert (again.id, again.attempts) == (first.id, 2)
     clock.advance(LEASE)
     with store.write() as connection:
-        assert OUTBOX.release(connection, [], [second.id], clock.now()) == 2
+        assert CLAIMS.release(connection, [], [second.id], clock.now()) == 2
     assert not sent(store, clock, third), "the claim was lost, another one holds it"
     assert sent(store, clock, second)
 
@@ -255,7 +257,7 @@ def test_the_outlook_names_what_is_next_for_each_channel(store: Store, book: Ale
     with store.write() as connection:
         CHANNELS.register(connection, {"telegram": "a"})
         CHANNELS.switch_off(connection, "telegram", "gone", clock.now())
-        OUTBOX.failed(connection, mine, "no_text", clock.now())
+        CLAIMS.failed(connection, mine, "no_text", clock.now())
         assert [entry.channel for entry in OUTBOX.outlook(connection)] == ["slack"]
 
 
@@ -263,7 +265,7 @@ def test_deliveries_are_listed_by_alert(store: Store, book: AlertBook, clock: Ma
     fire(book, clock, "1")
     mine = claimed(store, clock)
     with store.write() as connection:
-        OUTBOX.failed(connection, mine, "no_text", clock.now())
+        CLAIMS.failed(connection, mine, "no_text", clock.now())
     with store.read() as connection:
         entries = OUTBOX.of_alerts(connection, [mine.alert_id, 999])[mine.alert_id]
     assert [(entry.channel, entry.status, entry.error) for entry in entries] == [

@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -12,6 +12,7 @@ from sqlalchemy import BigInteger, Boolean, Column, Connection, Float, Integer, 
 
 from roundsman.clock import ManualClock
 from roundsman.repositories.columns import Json, UtcTime
+from roundsman.repositories.connections import driver_of
 from roundsman.repositories.engine import Store, StoreOptions
 from roundsman.repositories.rows import InsertRows, UpdateRows
 from roundsman.repositories.run_claims import Advance, ClaimedRun, ClaimLostError, Leave, RunClaims
@@ -459,27 +460,18 @@ def test_what_is_asked_all_the_time_is_answered_by_indexes(store: Store, clock: 
         connection.execute(text("UPDATE runs SET status = 'completed' WHERE id >= :first"), {"first": finished[0]})
     with store.write() as connection:
         connection.execute(text("ANALYZE runs"))
-    asked: list[tuple[str, Any]] = []
-
-    def note(_c: Any, _cursor: Any, statement: str, parameters: Any, *_: Any) -> None:
-        asked.append((statement, parameters))
-
-    event.listen(store.engine, "before_cursor_execute", note)
-    try:
-        with store.write() as connection:
-            (run, *_) = MINE.claim(connection, [1, 2, 3], clock.now())
-            MINE.holding(connection, {1: 1, 2: 1})
-            MINE.asked(connection)
-            MINE.owners(connection)
-            MINE.lease_ends(connection)
-            MINE.renew(connection, {1: 1}, clock.now())
-            MINE.advance(connection, [Advance(run.id, run.token, "second", {}, 1, 0)])
-            RUNS.in_queue(connection, clock.now() + SECOND, limit=10)
-            RUNS.duplicate_of(connection, "sample", "key", clock.now())
-            RUNS.listed(connection, workflow="nobody")
-            RUNS.prune(connection, clock.now(), limit=10)
-    finally:
-        event.remove(store.engine, "before_cursor_execute", note)
+    with store.write() as connection, _noted(connection) as asked:
+        (run, *_) = MINE.claim(connection, [1, 2, 3], clock.now())
+        MINE.holding(connection, {1: 1, 2: 1})
+        MINE.asked(connection)
+        MINE.owners(connection)
+        MINE.lease_ends(connection)
+        MINE.renew(connection, {1: 1}, clock.now())
+        MINE.advance(connection, [Advance(run.id, run.token, "second", {}, 1, 0)])
+        RUNS.in_queue(connection, clock.now() + SECOND, limit=10)
+        RUNS.duplicate_of(connection, "sample", "key", clock.now())
+        RUNS.listed(connection, workflow="nobody")
+        RUNS.prune(connection, clock.now(), limit=10)
     looked = [(statement, given) for statement, given in asked if "runs" in statement]
     assert len(looked) == 11
     with store.read() as connection:
@@ -487,6 +479,24 @@ def test_what_is_asked_all_the_time_is_answered_by_indexes(store: Store, clock: 
             plan = _plan(connection, statement, given)
             assert "SCAN runs USING" in plan or "SCAN runs" not in plan, f"{statement}\n{plan}"
             assert "Seq Scan on runs" not in plan, f"{statement}\n{plan}"
+
+
+@contextmanager
+def _noted(connection: Connection) -> Iterator[list[tuple[str, Any]]]:
+    """The statements that are executed meanwhile, with their values."""
+    asked: list[tuple[str, Any]] = []
+    if connection.dialect.name == "sqlite":  # some go past SQLAlchemy; the driver has the values in the text
+        driver_of(connection).set_trace_callback(lambda statement: asked.append((statement, ())))
+        yield asked
+        driver_of(connection).set_trace_callback(None)
+        return
+
+    def note(_c: Any, _cursor: Any, statement: str, parameters: Any, *_: Any) -> None:
+        asked.append((statement, parameters))
+
+    event.listen(connection, "before_cursor_execute", note)
+    yield asked
+    event.remove(connection, "before_cursor_execute", note)
 
 
 def _plan(connection: Connection, statement: str, given: Any) -> str:

@@ -162,6 +162,6 @@ def _described(connection: Connection) -> list[Any]:
 
 
 def _lines(sql: str | None) -> list[str]:
-    # SQLite writes a column that was added later on one line with the one before it
-    parts = re.split(r",\s|\n", (sql or "").replace("\t", ""))
-    return [part.strip().rstrip(",") for part in parts if part.strip()]
+    # SQLite quotes the name of a table that was rebuilt, and adds a column at the end of the last line
+    text_of_all = (sql or "").replace("\t", "").replace('"', "")
+    return [part.strip() for part in re.split(r",?\n|, ", text_of_all) if part.strip()]

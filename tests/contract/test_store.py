@@ -22,7 +22,7 @@ from sqlalchemy import insert, select, text, update
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import IntegrityError, StatementError
 
-import roundsman.repositories.engine
+import roundsman.repositories.connections
 from config import Secret, StoreSettings, load
 from roundsman.clock import ManualClock
 from roundsman.errors import EXIT_FAILED, ConfigurationError, StoreError
@@ -273,7 +273,7 @@ def test_a_port_where_nobody_listens_is_named() -> None:
 def test_who_is_out_of_sight_in_a_transaction_loses_its_locks(
     postgres_store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(roundsman.repositories.engine, "IDLE_TRANSACTION_S", 1)
+    monkeypatch.setattr(roundsman.repositories.connections, "IDLE_TRANSACTION_S", 1)
     switch_off(postgres_store)
     change = update(channels).values(identity="y")
     with closing(Store(postgres_store.options)) as away, closing(Store(postgres_store.options)) as other:

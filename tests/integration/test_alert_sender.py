@@ -19,6 +19,7 @@ from roundsman.clock import ManualClock, SystemClock
 from roundsman.owner import Owner
 from roundsman.repositories.channels import ChannelRepository
 from roundsman.repositories.engine import Store
+from roundsman.repositories.notification_claims import NotificationClaims
 from roundsman.repositories.notifications import Notification, NotificationRepository
 
 BUSY = DeliveryError(Fault.TEMPORARY, "HTTP 503")
@@ -252,7 +253,7 @@ def test_a_claim_that_was_left_behind_is_taken_over(
     first = registered(sender_of(store, clock, [mailbox]))
     fire(store, clock, first, "1")
     with store.write() as connection:
-        assert NotificationRepository().claim(connection, "mailbox", str(owner), clock.now(), LEASE)
+        assert NotificationClaims().claim(connection, "mailbox", str(owner), clock.now(), LEASE)
     if wait:
         assert drain(registered(sender_of(store, clock, [mailbox]))) == []
         clock.advance(wait)

@@ -20,7 +20,7 @@ from roundsman.clock import SystemClock
 from roundsman.errors import EXIT_DONE, EXIT_FAILED, EXIT_USAGE
 from roundsman.repositories.channels import ChannelRepository
 from roundsman.repositories.engine import Store, StoreOptions
-from roundsman.repositories.notifications import Claim, NotificationRepository
+from roundsman.repositories.notification_claims import Claim, NotificationClaims
 from roundsman.repositories.schema import ensure_schema
 
 Call = Callable[..., tuple[int, str, str]]
@@ -99,7 +99,7 @@ def test_the_list_shows_what_is_open_and_with_all_what_was(call: Call, tmp_path:
 
 
 def test_the_list_tells_why_a_delivery_failed_or_waits_and_until_when(call: Call, tmp_path: Path) -> None:
-    clock, repository = SystemClock(), NotificationRepository()
+    clock, repository = SystemClock(), NotificationClaims()
     now = clock.now()
     with own_store(tmp_path) as store:
         book = AlertBook(store, clock, ["console", "slack", "telegram", "mail"], lambda: None)

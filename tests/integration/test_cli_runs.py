@@ -280,10 +280,23 @@ def test_why_of_a_disabled_poller_names_the_setting(shell: Shell) -> None:
     shell.setenv("JOB_QUEUE_POLLER_ENABLED", "off")
     shell.daemon()
     shell.out("runs", "submit", "noop")
-    assert "take JOB_QUEUE_POLLER_ENABLED away and restart it." in shell.out("runs", "why", "1")
+    assert "see that JOB_QUEUE_POLLER_ENABLED is not off there, and restart it." in shell.out("runs", "why", "1")
 
 
 # --- queue ---
+
+
+def test_queue_status_and_why_tell_of_a_daemon_that_goes_by_other_settings(shell: Shell) -> None:
+    shell.out("runs", "submit", "noop")
+    shell.daemon()
+    assert shell.json("queue", "status")["others"] == []
+    shell.daemon(workers=2)
+    (sentence,) = shell.json("queue", "status")["others"]
+    assert sentence.startswith(
+        "The daemon on box (process 17) goes by other settings than this command: WORKER_CONCURRENCY is 2 (here "
+    )
+    assert sentence in shell.out("queue", "status")
+    assert shell.json("runs", "why", "1")["why"][-1] == sentence
 
 
 def test_queue_status_counts_by_workflow_and_tells_the_limits(failed: Shell) -> None:

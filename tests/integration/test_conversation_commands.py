@@ -112,7 +112,7 @@ def test_import_list_and_due_in_json(shell: Shell) -> None:
         "due_at": "2026-03-03T03:15:00Z",
         "level": 1,
         "reason": by_id["100_b"]["reason"],
-        "policy": "default",
+        "policy": "settings",
         "response": "first",
         "charged": [{"staff_id": None, "name": None, "minutes": 60.0}],
     }

@@ -348,17 +348,20 @@ def test_an_import_that_is_killed_leaves_nothing(sqlite_desk: Desk, tmp_path: Pa
     file.write_text(json.dumps(WHOLE), encoding="utf-8")
     script = """
 import os, signal, sys
+from datetime import timedelta
 from sqlalchemy import event
 from sqlalchemy.engine import URL
 from roundsman.clock import SystemClock
 from roundsman.conversations.importer import Importer
 from roundsman.conversations.keeper import WatchKeeper
-from roundsman.conversations.policies.policy import PolicyBook
+from roundsman.conversations.policies.book import PolicyBook
 from roundsman.repositories.engine import Store, StoreOptions
+from roundsman.repositories.watch_list import AnsweringClock
 
+policies = PolicyBook.of_settings(AnsweringClock.HUMAN, timedelta(minutes=15), comments=False)
 store = Store(StoreOptions(URL.create("sqlite", database=sys.argv[1])))
 event.listen(store.engine, "commit", lambda connection: os.kill(os.getpid(), signal.SIGKILL))
-Importer(store, SystemClock(), WatchKeeper(PolicyBook())).import_file(sys.argv[2])
+Importer(store, SystemClock(), WatchKeeper(policies)).import_file(sys.argv[2])
 """
     database = sqlite_desk.store.options.url.database
     assert database is not None

@@ -144,6 +144,16 @@ def test_nobody_holds_a_message_for_more_than_twelve_hours(make: Make) -> None:
 # --- kinds and limits ---
 
 
+def test_nobody_can_reach_what_waits_nor_tell_who_receives(make: Make) -> None:
+    queue = make().queue()
+    (entered,) = queue.enqueue([draft(1, delay=timedelta(minutes=5))])
+    assert (queue.hastens, queue.hasten([entered.id])) == (False, set())
+    queue.enqueue([draft(2)])
+    take_one(queue)
+    assert queue.receivers() == set()
+    assert queue.release(["somebody"]) == 0
+
+
 def test_limits_hold_for_each_process_by_itself(make: Make) -> None:
     place = make()
     limits = {KIND: KindLimits(concurrency=2)}

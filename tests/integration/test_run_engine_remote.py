@@ -17,6 +17,7 @@ from roundsman.queues.base import QueueOptions
 from roundsman.queues.memory import MemoryQueue
 from roundsman.queues.memory_record import MemoryPlace
 from roundsman.repositories.runs import RunStatus
+from roundsman.runs.shift import serve_until_drained
 from roundsman.scheduling.job import StopToken
 
 SECOND = timedelta(seconds=1)
@@ -292,7 +293,7 @@ def test_dead_letters_are_replayed_and_go_on_where_they_stand(far: Far) -> None:
 def test_it_serves_until_a_queue_elsewhere_is_empty(far: Far) -> None:
     bench = far(workflow())
     numbers = [bench.submit() for _ in range(10)]
-    bench.engine.serve_until_drained(StopToken())
+    serve_until_drained(bench.engine, StopToken())
     assert {bench.run(number).status for number in numbers} == {RunStatus.COMPLETED}
     assert far.settles(lambda: not far.place.records)
 

@@ -8,7 +8,7 @@ import pytest
 from run_bench import LEASE, PATIENCE_S, Benches, Gate, go_on, workflow
 
 from roundsman.fsm.context import RunContext
-from roundsman.fsm.workflow import Fail, Next, Retry, StepResult, WaitFor, WaitUntil
+from roundsman.fsm.workflow import Fail, Next, Retry, StepResult, WaitUntil
 from roundsman.message import Priority, Rate
 from roundsman.repositories.runs import RunStatus
 
@@ -254,16 +254,3 @@ def test_a_group_waits_while_its_first_run_is_tried_again(benches: Benches) -> N
         bench.drive()
         bench.pass_time(SECOND)
     assert order == [numbers[0], numbers[0], numbers[1], numbers[1]]
-
-
-def test_a_group_does_not_wait_for_a_run_that_waits_for_an_event_alone(benches: Benches) -> None:
-    def first(ctx: RunContext) -> StepResult:
-        return WaitFor(("approve",)) if ctx.input.get("head") else Next("next")
-
-    bench = benches(workflow({"first": first}))
-    head, following = bench.submit({"head": True}, group="lab"), bench.submit(group="lab")
-    bench.drive()
-    assert [bench.run(number).status for number in (head, following)] == [RunStatus.WAITING, RunStatus.COMPLETED]
-    bench.people.signal(head, "approve")
-    bench.drive()
-    assert bench.run(head).status is RunStatus.COMPLETED

@@ -17,6 +17,7 @@ from roundsman.fsm.workflow import Next, StepResult
 from roundsman.repositories.engine import Store
 from roundsman.repositories.run_record import RunRecord
 from roundsman.repositories.runs import RunStatus
+from roundsman.runs.shift import serve_until_drained
 from roundsman.scheduling.job import StopToken
 
 SECOND = timedelta(seconds=1)
@@ -289,7 +290,7 @@ def test_a_thread_that_dies_is_told_of_and_not_waited_for(
     bench = sqlite_benches(workflow())
     bench.submit()
     with pytest.raises(RoundsmanError, match="Runs cannot be driven: the thread that drives runs has died of Lookup"):
-        bench.engine.serve_until_drained(StopToken())
+        serve_until_drained(bench.engine, StopToken())
     assert bench.engine.ill() == "the thread that drives runs has died of LookupError"
     assert "a fault of our own" in caplog.text
 
@@ -301,7 +302,7 @@ def test_it_serves_until_nothing_is_due(benches: Benches) -> None:
     bench = benches(workflow(), size=2)
     numbers = [bench.submit() for _ in range(20)]
     later = bench.submit(delay=timedelta(hours=1))
-    bench.engine.serve_until_drained(StopToken())
+    serve_until_drained(bench.engine, StopToken())
     assert {bench.run(number).status for number in numbers} == {RunStatus.COMPLETED}
     assert bench.run(later).status is RunStatus.QUEUED
     assert not bench.engine.is_serving

@@ -9,7 +9,7 @@ from run_bench import Benches, workflow
 from roundsman.runs.engine import Engine
 
 
-class RingingInbox(queue.SimpleQueue[Any]):
+class RingingItems(queue.SimpleQueue[Any]):
     """Somebody wakes the engine just when it has taken the first item and looks for the next."""
 
     def __init__(self, engine: Engine) -> None:
@@ -27,10 +27,10 @@ def test_a_wake_while_the_inbox_is_emptied_does_not_silence_the_next_one(
     benches: Benches, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     engine = benches(workflow()).engine
-    inbox = RingingInbox(engine)
-    monkeypatch.setattr(engine, "_inbox", inbox)
+    items = RingingItems(engine)
+    monkeypatch.setattr(engine._inbox, "_items", items)
     engine.wake()
     engine.run_once()
-    assert inbox.empty()
+    assert items.empty()
     engine.wake()
-    assert not inbox.empty()
+    assert not items.empty()

@@ -13,7 +13,7 @@ import pytest
 from chats import Desk, policies
 
 from roundsman.clock import ManualClock
-from roundsman.conversations.policy import COMMENT_TYPES
+from roundsman.conversations.exclusions import COMMENT_TYPES
 from roundsman.repositories.engine import Store
 from roundsman.repositories.watch_list import AnsweringClock
 

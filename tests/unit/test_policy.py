@@ -10,7 +10,7 @@ from chats import policies
 from hypothesis import given
 from hypothesis import strategies as st
 
-from roundsman.conversations.policy import EXCLUDED_TAGS, excluding_tag
+from roundsman.conversations.exclusions import EXCLUDED_TAGS
 from roundsman.conversations.verdict import Judgement, judge
 from roundsman.repositories.conversations import Conversation, Page, WatchedConversation
 from roundsman.repositories.watch_list import AnsweringClock, WaitingState
@@ -27,6 +27,10 @@ def watched(kind: str = "INBOX", tags: tuple[str, ...] = (), *, synced: bool = T
     )
 
 
+def exclusion(tags: list[str]) -> str | None:
+    return POLICY.otherwise.exclusion(Page("100"), "INBOX", tags)
+
+
 def waiting(minutes: float, *, bot_answered: bool = False) -> WaitingState:
     since = AT - timedelta(minutes=minutes)
     return WaitingState(None if bot_answered else since, since)
@@ -40,12 +44,12 @@ def waiting(minutes: float, *, bot_answered: bool = False) -> WaitingState:
     ],
 )  # fmt: skip
 def test_unwanted_tags_in_any_spelling(tag: str) -> None:
-    assert excluding_tag(["VIP", tag]) == tag
+    assert exclusion(["VIP", tag]) == f"The tag {tag!r} excludes it."
 
 
 @pytest.mark.parametrize("tag", ["", "không spam", "spam?no", "block", "khách", "NV9", "khách block 2"])
 def test_other_tags_exclude_nobody(tag: str) -> None:
-    assert excluding_tag([tag]) is None
+    assert exclusion([tag]) is None
 
 
 @given(
@@ -57,7 +61,7 @@ def test_other_tags_exclude_nobody(tag: str) -> None:
 def test_case_form_and_separator_do_not_matter(
     tag: str, form: Literal["NFC", "NFD", "NFKC", "NFKD"], case: Callable[[str], str], separator: str
 ) -> None:
-    assert excluding_tag([case(unicodedata.normalize(form, tag.replace(" ", separator)))]) is not None
+    assert exclusion([case(unicodedata.normalize(form, tag.replace(" ", separator)))]) is not None
 
 
 @pytest.mark.parametrize("kind", ["COMMENT", "COMMENT_LIVESTREAM", "LIVESTREAM", "POST", "RATING"])

@@ -248,9 +248,9 @@ def test_many_threads_find_the_same() -> None:
 
 
 def test_hours_that_overlap_are_found() -> None:
-    assert week(mon=["08:00-12:00", "11:00-13:00"]).overlap == "on mon 08:00-12:00 and 11:00-13:00 overlap"
-    assert week(sun=["22:00-06:00"], mon=["05:00-09:00"]).overlap == (
-        "22:00-06:00 of sun and 05:00-09:00 of mon overlap"
-    )
+    within = week(mon=["08:00-12:00", "11:00-13:00"]).overlap
+    assert within == ("mon", "on mon 08:00-12:00 and 11:00-13:00 overlap")
+    over_midnight = week(sun=["22:00-06:00"], mon=["05:00-09:00"]).overlap
+    assert over_midnight == ("sun", "22:00-06:00 of sun and 05:00-09:00 of mon overlap")
     assert week(mon=["08:00-12:00", "12:00-13:00"], sun=["22:00-06:00"], tue=["00:00-01:00"]).overlap is None
     assert make_week({}).overlap is None

@@ -1,5 +1,6 @@
 """Why a run stands where it stands: the first sentence answers, the others help."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -12,8 +13,9 @@ from roundsman.fsm.context import RunContext
 from roundsman.fsm.machine import Final, Machine, Transition
 from roundsman.fsm.registry import WorkflowFacts
 from roundsman.fsm.workflow import Next, Step, StepResult, Workflow
-from roundsman.message import Rate
+from roundsman.message import KindLimits, Rate
 from roundsman.repositories.daemons import DaemonRecord
+from roundsman.repositories.driving import DrivingFacts
 from roundsman.repositories.queue_places import MessagePlace
 from roundsman.repositories.runs import Run, RunStatus
 from roundsman.runs.drivers import Drivers, DrivingJob
@@ -51,8 +53,12 @@ QUEUED = Run(
 )  # fmt: skip
 
 
-def daemon(*, silent_for: timedelta = timedelta(0)) -> DaemonRecord:
-    return DaemonRecord("box/x/17/1", "box", 17, "0.1.0", NOW - timedelta(hours=1), NOW - silent_for, "3 jobs")
+HERE = DrivingFacts("local", 8)
+
+
+def daemon(*, silent_for: timedelta = timedelta(0), driving: DrivingFacts | None = HERE) -> DaemonRecord:
+    began, heard = NOW - timedelta(hours=1), NOW - silent_for
+    return DaemonRecord("box/x/17/1", "box", 17, "0.1.0", began, heard, "3 jobs", driving)
 
 
 UP = Drivers(POLLER, [daemon()], [])
@@ -60,7 +66,7 @@ UP = Drivers(POLLER, [daemon()], [])
 
 def told(run: Run, **facts: Any) -> list[str]:
     chosen: dict[str, Any] = {
-        "drivers": UP, "facts": FACTS, "step": "pack", "workers": 8,
+        "drivers": UP, "facts": FACTS, "step": "pack",
         "message": InQueue("local", place=MessagePlace("ready", 0, None)),
     }  # fmt: skip
     return why(Findings(run=run, now=NOW, since=NOW - timedelta(minutes=1), **(chosen | facts)), ZONE)
@@ -83,15 +89,39 @@ def test_a_run_that_is_next_is_told_so() -> None:
             "with `roundsman run`.",
         ),
         (
-            Drivers(replace(POLLER, enabled=False), [daemon()], []),
-            "The job queue_poller is disabled in these settings, and a daemon without it drives no runs: take "
-            "JOB_QUEUE_POLLER_ENABLED away and restart it.",
+            Drivers(POLLER, [daemon(driving=None)], []),
+            "The daemon on box (process 17) drives no runs, as the job queue_poller was disabled when it started: see "
+            "that JOB_QUEUE_POLLER_ENABLED is not off there, and restart it.",
         ),
-        (Drivers(None, [daemon()], []), "No job of this program drives runs."),
+        (Drivers(None, [daemon(driving=None)], []), "No job of this program drives runs."),
     ],
 )
 def test_when_nobody_drives_runs_that_is_all_there_is_to_say(drivers: Drivers, sentence: str) -> None:
     assert told(QUEUED, drivers=drivers) == [sentence]
+
+
+def test_daemons_with_other_settings_are_named_as_the_limits_told_are_those_of_the_shell() -> None:
+    theirs = DrivingFacts("redis 127.0.0.1:6379/0", 4, {"parcel": KindLimits(2, Rate(30, timedelta(minutes=1)))})
+    drivers = Drivers(POLLER, [daemon(), daemon(driving=theirs), daemon(driving=None)], [])
+    (sentence,) = drivers.others(HERE)
+    assert sentence == (
+        "The daemon on box (process 17) goes by other settings than this command: the queue is redis 127.0.0.1:6379/0 "
+        "(here local); WORKER_CONCURRENCY is 4 (here 8); the concurrency of parcel is 2 (here no limit); the rate of "
+        "parcel is 30 in 1 min 00 s (here no limit). Restart it if these are newer."
+    )
+    assert drivers.capacity() == 12
+    assert told(QUEUED, others=(sentence,))[-1] == sentence
+    assert next(drivers.others(theirs)).endswith(
+        "WORKER_CONCURRENCY is 8 (here 4); the concurrency of parcel is no limit (here 2); "
+        "the rate of parcel is no limit (here 30 in 1 min 00 s). Restart it if these are newer."
+    )
+
+
+def test_the_settings_of_a_daemon_survive_their_way_through_the_store() -> None:
+    facts = DrivingFacts("local", 3, {"a": KindLimits(2), "b": KindLimits(rate=Rate(5, timedelta(seconds=1)))})
+    assert DrivingFacts.parse(json.loads(json.dumps(facts.as_json()))) == facts
+    assert DrivingFacts.parse(None) is None
+    assert DrivingFacts.parse({"queue": "of another version"}) is None
 
 
 def test_a_run_for_later_tells_when() -> None:
@@ -149,7 +179,8 @@ def test_processes_that_died_with_it_are_counted() -> None:
         ),
         (
             {"all_under_way": 8},
-            "8 runs are under way, and 1 daemon with 8 workers (WORKER_CONCURRENCY) can do no more at a time.",
+            "8 runs are under way, and 1 daemon with 8 workers (WORKER_CONCURRENCY) in all can do no more at a "
+            "time.",
         ),
     ],
 )  # fmt: skip
@@ -163,6 +194,8 @@ def test_a_group_names_the_run_that_it_is_at() -> None:
     sentence = "It waits for its group 'shop-1', which goes one run at a time: run 41 is first."
     assert told(grouped, message=held) == [sentence]
     assert told(grouped, message=replace(held, head=42)) == told(QUEUED)
+    waiting = replace(held, head_awaits=("approve", "reject"))
+    assert told(grouped, message=waiting) == [f"{sentence[:-1]}, and waits for approve or reject."]
 
 
 def test_a_workflow_that_is_gone_is_told() -> None:
@@ -187,7 +220,9 @@ def test_a_run_under_way_tells_by_whom_since_when_and_how_long_it_may() -> None:
 
 def test_a_dead_holder_is_told_and_who_will_free_the_run() -> None:
     sentences = told(RUNNING, holder=replace(HOLDER, dead=True), drivers=Drivers(POLLER, [], []))
-    assert sentences[1] == "That process is dead: a daemon frees the run at its start, or within half a minute."
+    assert (
+        sentences[1] == "That process is dead: a daemon on this machine frees the run within seconds, or at its start."
+    )
     assert sentences[-1] == NO_DAEMON
 
 

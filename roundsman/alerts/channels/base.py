@@ -72,6 +72,11 @@ class Channel(Protocol):
         """The least time between two messages that its service tolerates for long."""
         ...
 
+    @property
+    def can_edit(self) -> bool:
+        """Whether an earlier message can be made to say something else. Where not, only the end is told, once."""
+        ...
+
     def send(self, message: Message) -> Receipt:
         """Deliver a new message."""
         ...

@@ -14,6 +14,8 @@ from roundsman.repositories.notifications import NotificationEvent
 
 log = logging.getLogger(__name__)
 
+_WORDS = {NotificationEvent.WARNING: "WARNING", NotificationEvent.FIRING: "ALERT"}
+
 
 class ConsoleChannel:
     """Writes one line per message. Never fails."""
@@ -21,12 +23,14 @@ class ConsoleChannel:
     name = "console"
     identity = digest("console")
     min_interval = timedelta(0)
+    can_edit = False
 
     def send(self, message: Message) -> Receipt:
+        text = f"{message.plain} ({message.names})" if message.names else message.plain
         if message.event is NotificationEvent.RESOLVED:
-            log.info("RESOLVED %s", message.plain, extra=fields(**message.fields))
+            log.info("RESOLVED %s", text, extra=fields(**message.fields))
         else:
-            log.warning("ALERT %s", message.plain, extra=fields(**message.fields))
+            log.warning("%s %s", _WORDS[message.event], text, extra=fields(**message.fields))
         return Receipt("a line in the log")
 
     def edit(self, receipt: Receipt, message: Message) -> Receipt:

@@ -21,13 +21,17 @@ from slack_sdk.webhook import WebhookClient, WebhookResponse
 from roundsman.alerts.channels.answers import scrub, secret_parts, status_fault
 from roundsman.alerts.channels.base import HTTP_TIMEOUT, DeliveryError, Fault, Receipt, digest
 from roundsman.alerts.channels.request import UNREACHED, carry
-from roundsman.alerts.message import Message, escaped
+from roundsman.alerts.message import Item, Message, escaped
 from roundsman.answers import connection_words, retry_after, status_words
 from roundsman.clock import Clock
+from roundsman.repositories.audience import Mention
 
 API_URL = "https://slack.com/api/"
 LONGEST_BLOCK = 3000
 """Characters of a section's text (Slack, reference of the section block)."""
+LONGEST_ITEM = 200
+USER_ID, GROUP_ID = re.compile("[UW][A-Z0-9]{2,20}"), re.compile("S[A-Z0-9]{2,20}")
+"""A name that was put where an id belongs must not become `<!channel>`, which wakes everybody."""
 
 _FAULTS = {
     Fault.CHANNEL: """
@@ -81,6 +85,10 @@ class SlackChannel:
 
     def __repr__(self) -> str:
         return f"SlackChannel({self.name!r})"
+
+    @property
+    def can_edit(self) -> bool:
+        return self._bot is not None
 
     def send(self, message: Message) -> Receipt:
         if self._hook is not None:
@@ -141,9 +149,14 @@ class SlackChannel:
 
 def _body(message: Message) -> dict[str, Any]:
     title = escaped(f"{message.symbol} {message.title}", _escape, LONGEST_BLOCK - 2)
+    called = message.calls(_call, LONGEST_BLOCK)
     blocks = [_section(f"*{title}*")]
     if message.lines:
         blocks.append(_section(escaped("\n".join(message.lines), _escape, LONGEST_BLOCK)))
+    if message.items:
+        blocks.append(_section(message.listing(_item, LONGEST_BLOCK)))
+    if called:
+        blocks.append(_section(called))
     if message.link:
         blocks.append(_section(f"<{_escape(message.link)}|{_escape(message.link_label)}>"))
     return {
@@ -152,6 +165,20 @@ def _body(message: Message) -> dict[str, Any]:
         "unfurl_links": False,
         "unfurl_media": False,
     }
+
+
+def _item(item: Item) -> str:
+    text = escaped(item.text, _escape, LONGEST_ITEM)
+    return f"• <{_escape(item.link)}|{text}>" if item.link else f"• {text}"
+
+
+def _call(mention: Mention) -> str:
+    """A call that rings, for an id of Slack's own form; anything else is a name like any text."""
+    if USER_ID.fullmatch(mention.slack_id or ""):
+        return f"<@{mention.slack_id}>"
+    if GROUP_ID.fullmatch(mention.slack_id or ""):
+        return f"<!subteam^{mention.slack_id}>"
+    return escaped(mention.name, _escape, LONGEST_ITEM)
 
 
 def _section(text: str) -> dict[str, Any]:

@@ -7,6 +7,7 @@ out: their exceptions are reduced to their kind, and urllib3's own log, which pr
 import html
 import json
 import logging
+import re
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
@@ -16,13 +17,18 @@ import urllib3
 
 from roundsman.alerts.channels.answers import scrub, secret_parts, status_fault
 from roundsman.alerts.channels.base import HTTP_TIMEOUT, DeliveryError, Fault, Receipt, digest
-from roundsman.alerts.message import Message, escaped
+from roundsman.alerts.message import Item, Message, escaped
 from roundsman.answers import connection_words, read_all, retry_after, status_words
 from roundsman.clock import Clock
+from roundsman.repositories.audience import Mention
 
 API_URL = "https://api.telegram.org"
 LONGEST_TEXT = 4096
 """Characters of a message after its entities are parsed (Bot API, sendMessage); we stay below it before, too."""
+LONGEST_ITEM = 200
+USER_NUMBER, USER_NAME = re.compile("[1-9][0-9]{2,19}"), re.compile("@?[A-Za-z][A-Za-z0-9_]{3,31}")
+WORD_JOINER = "\u2060"
+"""Invisible, and no part of a user name."""
 
 CHANNEL_CLOSED = (
     "chat not found",
@@ -45,6 +51,8 @@ NO_LONGER_EDITABLE = ("message to edit not found", "message can't be edited", "m
 
 class TelegramChannel:
     """Delivers to one Telegram chat or topic."""
+
+    can_edit = True
 
     def __init__(
         self,
@@ -131,15 +139,35 @@ class TelegramChannel:
 
 
 def _body(message: Message) -> dict[str, Any]:
-    link = f'\n<a href="{html.escape(message.link)}">{html.escape(message.link_label)}</a>' if message.link else ""
-    title = escaped(f"{message.symbol} {message.title}", html.escape, LONGEST_TEXT // 2)
-    room = LONGEST_TEXT - len(title) - len(link) - len("<b></b>\n")
-    lines = escaped("\n".join(message.lines), html.escape, room) if message.lines and room > 0 else ""
+    link = f'\n<a href="{html.escape(message.link)}">{_escape(message.link_label)}</a>' if message.link else ""
+    called = f"\n{message.calls(_call, LONGEST_TEXT // 4)}" if message.mentions else ""
+    title = escaped(f"{message.symbol} {message.title}", _escape, LONGEST_TEXT // 4)
+    room = LONGEST_TEXT - len(title) - len(link) - len(called) - len("<b></b>\n\n")
+    lines = escaped("\n".join(message.lines), _escape, room // 2 if message.items else room) if message.lines else ""
+    items = f"\n{message.listing(_item, room - len(lines))}" if message.items else ""
     return {
-        "text": f"<b>{title}</b>\n{lines}{link}".rstrip("\n"),
+        "text": f"<b>{title}</b>\n{lines}{items}{called}{link}".rstrip("\n"),
         "parse_mode": "HTML",
         "link_preview_options": {"is_disabled": True},
     }
+
+
+def _item(item: Item) -> str:
+    text = escaped(item.text, _escape, LONGEST_ITEM)
+    return f'• <a href="{html.escape(item.link)}">{text}</a>' if item.link else f"• {text}"
+
+
+def _call(mention: Mention) -> str:
+    """A call that rings, for a user's number or user name; anything else is a name like any text."""
+    name, known_as = escaped(mention.name, _escape, LONGEST_ITEM), mention.telegram_id or ""
+    if USER_NUMBER.fullmatch(known_as):
+        return f'<a href="tg://user?id={known_as}">{name}</a>'
+    return f"@{known_as.removeprefix('@')}" if USER_NAME.fullmatch(known_as) else name
+
+
+def _escape(text: str) -> str:
+    """As HTML, and without calling anybody: Telegram takes every `@name` in a text for a call."""
+    return html.escape(text).replace("@", f"@{WORD_JOINER}")
 
 
 def _parsed(body: bytes) -> Mapping[str, Any]:

@@ -6,8 +6,9 @@ telephone numbers and what a customer wrote stay out, as messages go to group ch
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Protocol
@@ -15,9 +16,11 @@ from zoneinfo import ZoneInfo
 
 from roundsman.alerts.message import Message, one_line, web_link
 from roundsman.alerts.templates import en, vi
-from roundsman.alerts.templates.facts import UnrepliedFacts
+from roundsman.alerts.templates.digest import DigestFacts, digest_message
+from roundsman.alerts.templates.facts import PageFacts, Scene, UnrepliedFacts, covered
 from roundsman.logs import fields
 from roundsman.repositories.alerts import Alert, Severity
+from roundsman.repositories.audience import EVERYBODY, Audience, Mention
 from roundsman.repositories.notifications import NotificationEvent
 
 MOST_FACTS = 8
@@ -35,9 +38,20 @@ class Texts(Protocol):
     """What a language's module offers. Each function returns the title, then further lines."""
 
     OPEN_LINK: str
+    MORE: str
 
+    def unreplied_warning(self, facts: UnrepliedFacts) -> tuple[str, ...]: ...
     def unreplied_firing(self, facts: UnrepliedFacts) -> tuple[str, ...]: ...
     def unreplied_resolved(self, facts: UnrepliedFacts) -> tuple[str, ...]: ...
+    def unreplied_item(self, facts: UnrepliedFacts) -> str: ...
+    def page_stale(self, facts: PageFacts) -> tuple[str, ...]: ...
+    def page_recovered(self, facts: PageFacts) -> tuple[str, ...]: ...
+    def sync_failed(self, facts: PageFacts) -> tuple[str, ...]: ...
+    def sync_works(self, facts: PageFacts) -> tuple[str, ...]: ...
+    def token_expiring(self, facts: PageFacts) -> tuple[str, ...]: ...
+    def token_renewed(self, facts: PageFacts) -> tuple[str, ...]: ...
+    def digest_firing(self, facts: DigestFacts) -> tuple[str, ...]: ...
+    def digest_ended(self, facts: DigestFacts) -> tuple[str, ...]: ...
     def generic_firing(self, what: str, subject: str, severity: str, since: datetime) -> tuple[str, ...]: ...
     def generic_resolved(self, what: str, subject: str, lasted: timedelta, resolution: str) -> tuple[str, ...]: ...
     def test(self, at: datetime) -> tuple[str, ...]: ...
@@ -46,15 +60,20 @@ class Texts(Protocol):
 TEXTS: Mapping[Language, Texts] = {Language.ENGLISH: en, Language.VIETNAMESE: vi}
 
 
-def render(alert: Alert, event: NotificationEvent, language: Language, now: datetime, zone: ZoneInfo) -> Message:
-    """What to say about this event of this alert. `zone` is the reader's."""
+def render(
+    alert: Alert,
+    event: NotificationEvent,
+    language: Language,
+    now: datetime,
+    zone: ZoneInfo,
+    *,
+    level: int = 1,
+    audience: Audience = EVERYBODY,
+) -> Message:
+    """What to say about this event of this alert, to that audience, at that level. `zone` is the reader's."""
     texts = TEXTS[language]
-    if alert.kind == "conversation_unreplied":
-        facts = UnrepliedFacts.of(alert, event, now, zone)
-        write = texts.unreplied_resolved if event is NotificationEvent.RESOLVED else texts.unreplied_firing
-        title, *lines = write(facts)
-    else:
-        title, *lines = _generic(texts, alert, event, now, zone)
+    scene = Scene(alert, event, now, zone, level, audience.team)
+    title, *lines = _texts(texts, scene)
     link = web_link(alert.annotations.get("link"))
     return Message(
         title=one_line(title),
@@ -64,6 +83,55 @@ def render(alert: Alert, event: NotificationEvent, language: Language, now: date
         link=link,
         link_label=texts.OPEN_LINK if link else "",
         fields=_journal_fields(alert, event),
+        # An end is good news: nobody is called away from something else for it
+        mentions=() if event is NotificationEvent.RESOLVED else _named(audience),
+    )
+
+
+def render_digest(
+    alerts: Sequence[Alert],
+    event: NotificationEvent,
+    language: Language,
+    now: datetime,
+    zone: ZoneInfo,
+    *,
+    level: int = 1,
+    audience: Audience = EVERYBODY,
+) -> Message:
+    """What to say about many alerts, the oldest first: as news, or as what has become of the news by now."""
+    texts = TEXTS[language]
+    told_as = NotificationEvent.WARNING if level <= 0 else NotificationEvent.FIRING
+    scenes = [
+        Scene(
+            each, told_as if each.resolved_at is None else NotificationEvent.RESOLVED, now, zone, level, audience.team
+        )
+        for each in alerts
+    ]
+    facts = DigestFacts.of(scenes, is_warning=level <= 0)
+    is_over = facts.left == 0
+
+    def item(scene: Scene) -> str:
+        waits = facts.is_about_customers and scene.event is not NotificationEvent.RESOLVED
+        return texts.unreplied_item(UnrepliedFacts.of(scene)) if waits else _texts(texts, scene)[0]
+
+    changed = event is NotificationEvent.RESOLVED
+    message = digest_message(
+        scenes,
+        texts.digest_ended(facts) if changed else texts.digest_firing(facts),
+        item,
+        event=NotificationEvent.RESOLVED if is_over else told_as,
+        more=texts.MORE,
+    )
+    return replace(
+        message,
+        mentions=() if changed else _named(audience),
+        fields=fields(
+            JOB=alerts[0].job,
+            ALERT_KIND=facts.kind,
+            ALERT_EVENT=message.event.value,
+            ALERT_SEVERITY=message.severity.value,
+            ALERT_COUNT=str(facts.total),
+        ),
     )
 
 
@@ -73,15 +141,61 @@ def render_test(language: Language, now: datetime, zone: ZoneInfo) -> Message:
     return Message(title, tuple(lines), Severity.INFO, NotificationEvent.FIRING, fields={"ALERT": "test"})
 
 
-def _generic(texts: Texts, alert: Alert, event: NotificationEvent, now: datetime, zone: ZoneInfo) -> tuple[str, ...]:
+def _texts(texts: Texts, scene: Scene) -> tuple[str, ...]:
+    """The title and the lines, by the alert's kind."""
+    return KINDS.get(scene.alert.kind, _generic)(texts, scene)
+
+
+def _unreplied(texts: Texts, scene: Scene) -> tuple[str, ...]:
+    facts = UnrepliedFacts.of(scene)
+    if scene.event is NotificationEvent.RESOLVED:
+        return texts.unreplied_resolved(facts)
+    return texts.unreplied_warning(facts) if scene.event is NotificationEvent.WARNING else texts.unreplied_firing(facts)
+
+
+def _page_stale(texts: Texts, scene: Scene) -> tuple[str, ...]:
+    is_over = scene.event is NotificationEvent.RESOLVED
+    return (texts.page_recovered if is_over else texts.page_stale)(PageFacts.of(scene))
+
+
+def _sync_failed(texts: Texts, scene: Scene) -> tuple[str, ...]:
+    is_over = scene.event is NotificationEvent.RESOLVED
+    return (texts.sync_works if is_over else texts.sync_failed)(PageFacts.of(scene))
+
+
+def _token_expiring(texts: Texts, scene: Scene) -> tuple[str, ...]:
+    is_over = scene.event is NotificationEvent.RESOLVED
+    return (texts.token_renewed if is_over else texts.token_expiring)(PageFacts.of(scene))
+
+
+def _generic(texts: Texts, scene: Scene) -> tuple[str, ...]:
+    alert = scene.alert
     what = alert.kind.replace("_", " ")
     what = what[:1].upper() + what[1:]
-    if event is NotificationEvent.RESOLVED:
-        lasted = max((alert.resolved_at or now) - alert.since_at, timedelta(0))
-        return texts.generic_resolved(what, alert.subject, lasted, alert.resolution or "")
+    if scene.event is NotificationEvent.RESOLVED:
+        return texts.generic_resolved(what, alert.subject, scene.lasted, covered(alert.resolution or ""))
     shown = [name for name in alert.annotations if name != "link" and alert.annotations[name] is not None]
-    lines = texts.generic_firing(what, alert.subject, alert.severity.value, alert.since_at.astimezone(zone))
-    return (*lines, *(f"{name.replace('_', ' ')}: {alert.annotations[name]}" for name in shown[:MOST_FACTS]))
+    lines = texts.generic_firing(what, alert.subject, alert.severity.value, alert.since_at.astimezone(scene.zone))
+    facts = (f"{name.replace('_', ' ')}: {_plain(alert.annotations[name])}" for name in shown[:MOST_FACTS])
+    return (*lines, *facts)
+
+
+KINDS: Mapping[str, Callable[[Texts, Scene], tuple[str, ...]]] = {
+    "conversation_unreplied": _unreplied,
+    "page_stale": _page_stale,
+    "sync_failed": _sync_failed,
+    "token_expiring": _token_expiring,
+}
+"""Kinds with texts of their own; every other one is told in plain words by its name."""
+
+
+def _plain(value: object) -> object:
+    return covered(value) if isinstance(value, str) else value
+
+
+def _named(audience: Audience) -> tuple[Mention, ...]:
+    """Names that are fit to be shown."""
+    return tuple(replace(each, name=one_line(each.name, 100)) for each in audience.mentions)
 
 
 def _journal_fields(alert: Alert, event: NotificationEvent) -> dict[str, str]:

@@ -2,18 +2,35 @@
 
 from datetime import datetime, timedelta
 
-from roundsman.alerts.templates.facts import UnrepliedFacts
+from roundsman.alerts.templates.digest import DigestFacts
+from roundsman.alerts.templates.facts import PageFacts, UnrepliedFacts
 
 OPEN_LINK = "Open the conversation"
+MORE = "and {count} more"
+
+
+def unreplied_warning(facts: UnrepliedFacts) -> tuple[str, ...]:
+    """The title, then further lines."""
+    left = f": {duration(facts.left)} left" if facts.left is not None else ""
+    due = f", to be answered by {moment(facts.due)}" if facts.due is not None else _limit(facts)
+    return (
+        f"{_customer(facts)} has waited {duration(facts.waited)} {_place(facts)}{left}",
+        f"Waiting since {moment(facts.since)}{due}",
+        *_details(facts),
+    )
 
 
 def unreplied_firing(facts: UnrepliedFacts) -> tuple[str, ...]:
-    """The title, then further lines."""
-    limit = f", the limit is {facts.threshold_minutes} min" if facts.threshold_minutes is not None else ""
     return (
         f"{_customer(facts)} has waited {duration(facts.waited)} {_place(facts)}",
-        f"Waiting since {moment(facts.since)}{limit}",
+        f"Waiting since {moment(facts.since)}{_limit(facts)}",
+        *_details(facts),
     )
+
+
+def unreplied_item(facts: UnrepliedFacts) -> str:
+    """A line of a digest."""
+    return f"{_customer(facts)}, {duration(facts.waited)} {_place(facts)}"
 
 
 def unreplied_resolved(facts: UnrepliedFacts) -> tuple[str, ...]:
@@ -25,7 +42,65 @@ def unreplied_resolved(facts: UnrepliedFacts) -> tuple[str, ...]:
         title = f"{_customer(facts)} {_place(facts)}: answered by {facts.answered_by} after {wait}"
     else:
         title = f"{_customer(facts)} {_place(facts)}: answered after {wait}"
-    return (title, f"The wait began {moment(facts.since)}")
+    return (title, f"The wait began {moment(facts.since)}", *_charged(facts))
+
+
+def page_stale(facts: PageFacts) -> tuple[str, ...]:
+    age = f" for {duration(facts.age)}" if facts.age is not None else ""
+    return (
+        f"No new data of {_page(facts)}{age}",
+        "Until there is, nobody is reminded of its customers",
+        *([f"Last error: {facts.error}"] if facts.error else []),
+    )
+
+
+def page_recovered(facts: PageFacts) -> tuple[str, ...]:
+    return (f"The data of {_page(facts)} is up to date again after {duration(facts.lasted)}",)
+
+
+def sync_failed(facts: PageFacts) -> tuple[str, ...]:
+    why = _REASONS.get(facts.reason or "", facts.reason)
+    return (
+        f"The sync of {_page(facts)} has stopped{f': {why}' if why else ''}",
+        "Until it is mended, nobody is reminded of its customers",
+        *([f"Last error: {facts.error}"] if facts.error else []),
+    )
+
+
+def sync_works(facts: PageFacts) -> tuple[str, ...]:
+    return (f"The sync of {_page(facts)} works again after {duration(facts.lasted)}",)
+
+
+def token_expiring(facts: PageFacts) -> tuple[str, ...]:
+    when = {None: "soon", 0: "today", 1: "tomorrow"}.get(facts.days, f"in {facts.days} days")
+    return (f"The token of {_page(facts)} expires {when}", "Renew it before, or the sync of the page stops")
+
+
+def token_renewed(facts: PageFacts) -> tuple[str, ...]:
+    return (f"The token of {_page(facts)} was renewed",)
+
+
+def digest_firing(facts: DigestFacts) -> tuple[str, ...]:
+    if not facts.is_about_customers:
+        return (f"{_kind(facts.kind)}: {facts.left} at once{_for(facts)}", *_pages(facts))
+    verb = "will soon have waited too long" if facts.is_warning else "have waited too long"
+    return (
+        f"{facts.left} customers {verb}{_for(facts)}",
+        f"The longest wait: {duration(facts.longest)}",
+        *_pages(facts),
+    )
+
+
+def digest_ended(facts: DigestFacts) -> tuple[str, ...]:
+    if facts.left and facts.is_about_customers:
+        return (f"{facts.left} of {facts.total} customers still wait{_for(facts)}", *_pages(facts))
+    if facts.left:
+        return (f"{_kind(facts.kind)}: {facts.left} of {facts.total} left{_for(facts)}", *_pages(facts))
+    if facts.is_about_customers and facts.answered == facts.total:
+        return (f"All {facts.total} customers were answered{_for(facts)}",)
+    if facts.is_about_customers:
+        return (f"None of the {facts.total} customers waits any longer{_for(facts)}",)
+    return (f"{_kind(facts.kind)}: all {facts.total} are over{_for(facts)}",)
 
 
 def generic_firing(what: str, subject: str, severity: str, since: datetime) -> tuple[str, ...]:
@@ -56,6 +131,49 @@ def duration(span: timedelta) -> str:
     return f"{hours // 24} days {hours % 24} h"
 
 
+def _limit(facts: UnrepliedFacts) -> str:
+    answer = {"first": " for a first answer", "next": " for the next answer"}.get(facts.target, "")
+    return f", the limit{answer} is {facts.threshold_minutes} min" if facts.threshold_minutes is not None else ""
+
+
+def _details(facts: UnrepliedFacts) -> tuple[str, ...]:
+    lines = []
+    if facts.bot_answered is not None:
+        lines.append(f"A bot answered at {moment(facts.bot_answered)}, no person has")
+    elif facts.no_person_since == facts.since:
+        lines.append("A bot has answered since, no person has")
+    elif facts.no_person_since is not None:
+        lines.append(f"No person has answered since {moment(facts.no_person_since)}")
+    lines += _charged(facts)
+    if facts.level > 1:
+        lines.append(f"Level {facts.level}{f', {facts.team}' if facts.team else ''}")
+    return tuple(lines)
+
+
+def _charged(facts: UnrepliedFacts) -> tuple[str, ...]:
+    whose = ", ".join(f"{name} {minutes} min" for name, minutes in facts.charged)
+    return (f"In the shifts of {whose}",) if whose else ()
+
+
+def _for(facts: DigestFacts) -> str:
+    level = f"level {facts.level}" if facts.level > 1 else None
+    told = ", ".join(part for part in (facts.team, level) if part)
+    return f" ({told})" if told else ""
+
+
+def _pages(facts: DigestFacts) -> tuple[str, ...]:
+    return (", ".join(f"{page}: {count}" for page, count in facts.by_page),) if facts.by_page else ()
+
+
+def _page(facts: PageFacts) -> str:
+    return facts.page or "a page without a name"
+
+
+def _kind(kind: str) -> str:
+    words = kind.replace("_", " ")
+    return _KINDS.get(kind) or words[:1].upper() + words[1:]
+
+
 def _customer(facts: UnrepliedFacts) -> str:
     return facts.customer or "A customer"
 
@@ -71,3 +189,10 @@ _MONTHS = (
     "July", "August", "September", "October", "November", "December",
 )  # fmt: skip
 """strftime would follow the locale of the machine."""
+
+_KINDS = {
+    "page_stale": "Pages without new data",
+    "sync_failed": "Pages whose sync has stopped",
+    "token_expiring": "Tokens that expire",
+}
+_REASONS = {"token_expired": "its token has expired", "token_revoked": "its token was revoked"}

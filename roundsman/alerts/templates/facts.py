@@ -1,5 +1,10 @@
-"""What a text needs to know about an alert, taken from its row once and for all languages."""
+"""What a text needs to know about an alert, taken from its row once and for all languages.
 
+Names are written by customers, and errors by other programs, so telephone numbers and addresses in them are covered:
+messages go to group chats.
+"""
+
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -12,6 +17,41 @@ from roundsman.repositories.notifications import NotificationEvent
 
 _PLATFORMS = {"messenger": "Messenger", "whatsapp": "WhatsApp", "tiktok": "TikTok", "tiktok_business": "TikTok"}
 """Names that a capital letter alone does not make right."""
+_MOST_CHARGED = 5
+
+_ADDRESS = re.compile(r"[\w.+-]+@[\w-]+(\.[\w-]+)+")
+_NUMBER = re.compile(r"(?<![\w.])\+?\(?\d(?:[ .()\-]{0,2}\d){7,14}(?!\w)")
+"""Eight to fifteen digits in a row, however they are grouped (E.164 has fifteen at most)."""
+
+
+@dataclass(frozen=True)
+class Scene:
+    """One piece of news: which event of which alert is told, to whom, when."""
+
+    alert: Alert
+    event: NotificationEvent
+    now: datetime
+    zone: ZoneInfo
+    """Of the readers."""
+    level: int = 1
+    team: str | None = None
+
+    def local(self, value: object) -> datetime | None:
+        """A time among the annotations, by the clock of the readers."""
+        try:
+            at = datetime.fromisoformat(value) if isinstance(value, str) else None
+        except ValueError:
+            return None
+        return at.astimezone(self.zone) if at is not None and at.tzinfo is not None else None
+
+    @property
+    def since_facts(self) -> timedelta:
+        """The time since the annotations were written: what grows has grown by it."""
+        return max(self.now - (self.alert.facts_at or self.alert.opened_at), timedelta(0))
+
+    @property
+    def lasted(self) -> timedelta:
+        return max((self.alert.resolved_at or self.now) - self.alert.since_at, timedelta(0))
 
 
 @dataclass(frozen=True)
@@ -27,36 +67,101 @@ class UnrepliedFacts:
     """In local time."""
     threshold_minutes: str | None
     """A number as people write it: it may be half a minute."""
+    target: str
+    """`first` or `next` answer; empty where that makes no difference."""
+    due: datetime | None
+    """In local time: when a warning comes true."""
+    left: timedelta | None
+    """Until then."""
+    bot_answered: datetime | None
+    no_person_since: datetime | None
+    """When the wait for a person began, if a bot has answered since."""
+    charged: tuple[tuple[str, int], ...]
+    """In whose shifts the customer waited, and for how many minutes."""
+    level: int
+    team: str | None
     was_answered: bool
     answered_by: str | None
     resolution: str
 
     @classmethod
-    def of(cls, alert: Alert, event: NotificationEvent, now: datetime, zone: ZoneInfo) -> Self:
-        notes = alert.annotations
-        page = _text(notes, "page_name")
+    def of(cls, scene: Scene) -> Self:
+        alert, notes = scene.alert, scene.alert.annotations
+        page, since = text_of(notes, "page_name"), alert.since_at.astimezone(scene.zone)
+        waited, threshold = _waited(scene), _number(notes, "threshold_minutes")
+        due = scene.local(notes.get("due_at"))
+        left = due - scene.now if due else timedelta(minutes=threshold) - waited if threshold is not None else None
+        human, customers = scene.local(notes.get("human_waiting_since")), scene.local(notes.get("waiting_since"))
+        target = notes.get("target")
         return cls(
-            customer=_text(notes, "customer_name"),
+            customer=text_of(notes, "customer_name"),
             page=page,
-            platform=_platform(_text(notes, "platform"), page),
-            is_comment=(_text(notes, "conversation_type") or "").upper() == "COMMENT",
-            waited=_waited(alert, event, now),
-            since=alert.since_at.astimezone(zone),
-            threshold_minutes=_decimal(notes, "threshold_minutes"),
-            was_answered=_text(notes, "answered_at") is not None,
-            answered_by=_text(notes, "answered_by"),
-            resolution=one_line(alert.resolution or ""),
+            platform=_platform(text_of(notes, "platform"), page),
+            is_comment=(text_of(notes, "conversation_type") or "").upper() == "COMMENT",
+            waited=waited,
+            since=since,
+            threshold_minutes=None if threshold is None else f"{threshold:g}",
+            target=target if target in ("first", "next") else "",
+            due=due,
+            left=None if left is None else max(left, timedelta(0)),
+            bot_answered=scene.local(notes.get("bot_answered_at")),
+            no_person_since=human if human and (customers is None or human < customers) else None,
+            charged=_charged(notes.get("charged")),
+            level=scene.level,
+            team=one_line(scene.team, 100) if scene.team else None,
+            was_answered=text_of(notes, "answered_at") is not None,
+            answered_by=text_of(notes, "answered_by"),
+            resolution=covered(one_line(alert.resolution or "")),
         )
 
 
-def _waited(alert: Alert, event: NotificationEvent, now: datetime) -> timedelta:
-    """The whole wait when it is over; else the wait at opening plus what passed until now (a retry may be late)."""
-    minutes = _whole(alert.annotations, "waited_minutes")
-    if event is NotificationEvent.RESOLVED:
-        end = alert.resolved_at or now
-        return max(end - alert.since_at, timedelta(0)) if minutes is None else timedelta(minutes=minutes)
-    counted = alert.opened_at - alert.since_at if minutes is None else timedelta(minutes=minutes)
-    return max(counted, timedelta(0)) + max(now - alert.opened_at, timedelta(0))
+@dataclass(frozen=True)
+class PageFacts:
+    """A page whose data does not come in, or will not for long."""
+
+    page: str | None
+    age: timedelta | None
+    """Of its newest data."""
+    error: str | None
+    reason: str | None
+    days: int | None
+    """That its token is still good for."""
+    lasted: timedelta
+
+    @classmethod
+    def of(cls, scene: Scene) -> Self:
+        notes = scene.alert.annotations
+        age, days = _number(notes, "data_age_minutes"), _number(notes, "days")
+        return cls(
+            page=text_of(notes, "page_name"),
+            age=None if age is None else timedelta(minutes=age) + scene.since_facts,
+            error=text_of(notes, "last_error"),
+            reason=text_of(notes, "reason"),
+            days=None if days is None else max(int(days) - scene.since_facts.days, 0),
+            lasted=scene.lasted,
+        )
+
+
+def covered(text: str) -> str:
+    """The text without telephone numbers and e-mail addresses."""
+    return _NUMBER.sub("•••", _ADDRESS.sub("•••", text))
+
+
+def text_of(notes: Mapping[str, Any], name: str) -> str | None:
+    """An annotation as a short line without contacts; None when it is not there."""
+    value = notes.get(name)
+    return (covered(one_line(value, 200)) or None) if value is not None else None
+
+
+def _waited(scene: Scene) -> timedelta:
+    """The whole wait when it is over; else the wait as last counted plus what passed until now (retries are late)."""
+    alert = scene.alert
+    minutes = _number(alert.annotations, "waited_minutes")
+    if scene.event is NotificationEvent.RESOLVED:
+        return scene.lasted if minutes is None else timedelta(minutes=int(minutes))
+    if minutes is None:
+        return max(scene.now - alert.since_at, timedelta(0))
+    return timedelta(minutes=int(minutes)) + scene.since_facts
 
 
 def _platform(platform: str | None, page: str | None) -> str | None:
@@ -66,16 +171,12 @@ def _platform(platform: str | None, page: str | None) -> str | None:
     return _PLATFORMS.get(platform.lower(), platform[:1].upper() + platform[1:])
 
 
-def _text(notes: Mapping[str, Any], name: str) -> str | None:
+def _charged(value: object) -> tuple[tuple[str, int], ...]:
+    entries = [entry for entry in value if isinstance(entry, dict)] if isinstance(value, list) else []
+    found = [(text_of(entry, "name"), _number(entry, "minutes")) for entry in entries]
+    return tuple((name, int(minutes)) for name, minutes in found if name and minutes)[:_MOST_CHARGED]
+
+
+def _number(notes: Mapping[str, Any], name: str) -> float | None:
     value = notes.get(name)
-    return (one_line(value, 200) or None) if value is not None else None
-
-
-def _whole(notes: Mapping[str, Any], name: str) -> int | None:
-    value = notes.get(name)
-    return int(value) if isinstance(value, int | float) and 0 <= value < 1e7 else None
-
-
-def _decimal(notes: Mapping[str, Any], name: str) -> str | None:
-    value = notes.get(name)
-    return f"{value:g}" if isinstance(value, int | float) and 0 <= value < 1e7 else None
+    return value if isinstance(value, int | float) and 0 <= value < 1e7 else None

@@ -3,6 +3,7 @@
 The two libraries are imported for such files only: they need 10 MiB.
 """
 
+import hashlib
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -21,6 +22,11 @@ class IcalEvents:
     """The events of one file. Equal texts are equal."""
 
     text: str = field(repr=False)
+    digest: str = field(init=False)
+    """Stands for the text where calendars are compared."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "digest", hashlib.sha256(self.text.encode()).hexdigest())
 
     def in_year(self, year: int) -> Sequence[Span]:
         return _in_year(self, year)

@@ -28,6 +28,14 @@ class Hours(NamedTuple):
         return f"{_clock(self.start)}-{_clock(self.end if self.end <= _DAY_MINUTES else self.end - _DAY_MINUTES)}"
 
 
+class Overlap(NamedTuple):
+    """Hours that overlap."""
+
+    weekday: str
+    words: str
+    """`on mon 08:00-12:00 and 11:00-13:00 overlap`"""
+
+
 @dataclass(frozen=True)
 class Week:
     """The hours of each weekday, Monday first. Hours belong to the day on which they begin."""
@@ -45,15 +53,22 @@ class Week:
         return any(self.days)
 
     @property
-    def overlap(self) -> str | None:
-        """A sentence's second half about hours that overlap, within a day or into the next one."""
+    def duration(self) -> timedelta:
+        """By the wall clock."""
+        return timedelta(minutes=sum(each.end - each.start for hours in self.days for each in hours))
+
+    @property
+    def overlap(self) -> Overlap | None:
+        """The first hours that overlap, within a day or into the next one."""
         for place, today in enumerate(self.days):
             tomorrow = (place + 1) % len(self.days)
             for first, second in pairwise(today):
                 if second.start < first.end:
-                    return f"on {WEEKDAYS[place]} {first} and {second} overlap"
-            if today and self.days[tomorrow] and today[-1].end - _DAY_MINUTES > self.days[tomorrow][0].start:
-                return f"{today[-1]} of {WEEKDAYS[place]} and {self.days[tomorrow][0]} of {WEEKDAYS[tomorrow]} overlap"
+                    return Overlap(WEEKDAYS[place], f"on {WEEKDAYS[place]} {first} and {second} overlap")
+            following = self.days[tomorrow]
+            if today and following and today[-1].end - _DAY_MINUTES > following[0].start:
+                words = f"{today[-1]} of {WEEKDAYS[place]} and {following[0]} of {WEEKDAYS[tomorrow]} overlap"
+                return Overlap(WEEKDAYS[place], words)
         return None
 
 

@@ -7,5 +7,6 @@ local lost = end_leases(function(kind, id, group)
 end)
 in_chunks(done, 'HDEL', root .. 'messages')
 in_chunks(done, 'HDEL', root .. 'returned')
+in_chunks(done, 'HDEL', root .. 'hastened')
 ring()
 return lost

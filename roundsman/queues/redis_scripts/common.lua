@@ -4,6 +4,7 @@
 --   messages        hash   id -> header, line feed, comma, body: two JSON values. The header is
 --                          [kind, priority, rank, due, enqueued at in microseconds as text, group or false]
 --   returned        hash   id -> how often it came back
+--   hastened        hash   id of a taken one -> 1: when it is put back, it need not wait for a time
 --   ready:KIND      zset   id by rank; equal ranks by id, and ids grow
 --   delayed:KIND    zset   id by the time at which it is due
 --   taken:KIND      stream an entry for each lease, pending for its owner in the group `receivers`; the entry's id is
@@ -94,6 +95,7 @@ local function give_up(id, kind, group, deliveries, reason)
     call('HSET', root .. 'dead', id, '[' .. now_text .. ',' .. deliveries .. ',' .. cjson.encode(reason) .. ']')
     call('ZADD', key('dead', kind), now, id)
     call('HDEL', root .. 'returned', id)
+    call('HDEL', root .. 'hastened', id)
     let_the_next_go(group)
 end
 
@@ -102,6 +104,7 @@ local function put_back(id, due)
     local header = header_of(id)
     if not header then return end
     local deliveries = call('HINCRBY', root .. 'returned', id, 1)
+    if call('HDEL', root .. 'hastened', id) == 1 then due = 0 end
     if asked.max and deliveries >= asked.max then
         give_up(id, header[KIND], header[GROUP], deliveries, false)
     else

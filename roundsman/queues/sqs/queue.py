@@ -9,7 +9,10 @@
   one only to the process that sent the first.
 - A lease, and a delay of `nack`, end twelve hours after the message was received, whatever is asked for. A message
   that is older than the queue's retention period is gone.
-- Nobody can tell SQS that a receiver is dead: what it held comes back with the end of its lease.
+- Nobody can tell SQS that a receiver is dead, nor can SQS tell who its receivers are: what a dead one held comes back
+  with the end of its lease.
+- What waits for its time cannot be reached before, so it cannot be hastened. In a FIFO queue a delayed message keeps
+  its group back until it comes.
 """
 
 import time
@@ -37,6 +40,8 @@ _SETTLING = timedelta(minutes=2)
 
 class SqsQueue:
     """See `roundsman.queues.base.Queue`."""
+
+    hastens = False
 
     def __init__(self, place: SqsPlace, options: QueueOptions, clock: Clock) -> None:
         self.name = f"sqs {place.name}"
@@ -115,6 +120,14 @@ class SqsQueue:
     def release(self, owners: Collection[str]) -> int:
         """Frees nothing: SQS alone knows who holds what, and until when."""
         return 0
+
+    def receivers(self) -> set[str]:
+        """Nobody, for the same reason."""
+        return set()
+
+    def hasten(self, ids: Collection[str]) -> set[str]:
+        """None: nobody can reach a message of SQS before it comes."""
+        return set()
 
     def _is_worn_out(self, message: Message) -> bool:
         return self._max_deliveries is not None and message.deliveries >= self._max_deliveries

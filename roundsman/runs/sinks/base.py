@@ -30,7 +30,7 @@ class SinkError(Exception):
 
 
 class EventSink(Protocol):
-    """Who is told of the ends of runs. Called from one thread at a time."""
+    """Who is told of the ends of runs. `deliver` is called from as many threads at a time as `at_once` says."""
 
     @property
     def name(self) -> str:
@@ -40,6 +40,11 @@ class EventSink(Protocol):
     @property
     def most(self) -> int:
         """How many events one call takes. They stand and fall together, so a receiver that may refuse one takes one."""
+        ...
+
+    @property
+    def at_once(self) -> int:
+        """How many calls may be under way at a time. They are never about the same run."""
         ...
 
     def deliver(self, events: Sequence[OutgoingEvent]) -> None:

@@ -42,14 +42,14 @@ class CheckedConnection(HTTPConnection):
         host: str,
         port: int,
         *,
-        tls: bool,
+        tls: ssl.SSLContext | None,
         allow_private: bool,
         timeout: timedelta,
         find: Resolve = resolve,
     ) -> None:
         self.default_port = 443 if tls else 80
         super().__init__(host, port, timeout=timeout.total_seconds())
-        self._tls = ssl.create_default_context() if tls else None
+        self._tls = tls
         self._allow_private = allow_private
         self._step_s = timeout.total_seconds()
         self._find = find

@@ -14,6 +14,7 @@ class JournalSink:
 
     name = "journal"
     most = 500
+    at_once = 1
 
     def deliver(self, events: Sequence[OutgoingEvent]) -> None:
         for event in events:

@@ -1,18 +1,12 @@
-"""What counts as late, and whom the question does not concern."""
+"""Whom the question "who waits too long?" does not concern, and how tags are compared."""
 
 import unicodedata
-from collections.abc import Iterable
 
 COMMENT_TYPES = frozenset({"COMMENT", "COMMENT_LIVESTREAM", "LIVESTREAM", "POST", "RATING"})
 """A closed list: a type that nobody has heard of is treated as an inbox, so that its customers are not forgotten."""
 
 EXCLUDED_TAGS = ("spam", "khách block")
 """The tags by which shops of the original system mark those they do not want to answer."""
-
-
-def excluding_tag(tags: Iterable[str]) -> str | None:
-    """The first of the tags that excludes a conversation, as the shop spelled it."""
-    return next((tag for tag in tags if plain_letters(tag) in _EXCLUDED), None)
 
 
 def plain_letters(text: str) -> str:
@@ -23,6 +17,3 @@ def plain_letters(text: str) -> str:
     """
     folded = unicodedata.normalize("NFKD", text).casefold().replace("đ", "d")
     return "".join(char for char in unicodedata.normalize("NFKD", folded) if char.isalnum())
-
-
-_EXCLUDED = frozenset(map(plain_letters, EXCLUDED_TAGS))

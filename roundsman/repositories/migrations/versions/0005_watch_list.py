@@ -5,8 +5,8 @@ from alembic import op
 
 from roundsman.repositories.columns import BigId, Json, UtcTime
 
-revision = "0003"
-down_revision = "0002"
+revision = "0005"
+down_revision = "0004"
 
 
 # Whoever waits is looked at by the first round, which derives the rest from the messages. An open alert is the wait that

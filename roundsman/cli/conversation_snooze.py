@@ -1,0 +1,59 @@
+"""`roundsman conversations snooze`: put one wait off, until a time or until the next shift; or take that back."""
+
+from datetime import datetime, timedelta
+from typing import Annotated
+
+import typer
+
+from roundsman.cli.arguments import person
+from roundsman.cli.conversation_why import IdArgument
+from roundsman.cli.output import say
+from roundsman.cli.run_input import span
+from roundsman.cli.session import Session
+from roundsman.cli.ticks import local_time
+from roundsman.conversations.policies.policy import Policy
+from roundsman.errors import BadInputError
+
+OFF, SHIFT = "off", "shift"
+_LOOK_AHEAD = timedelta(days=2)
+"""Longer than any shift."""
+
+
+def snooze_conversation(
+    ctx: typer.Context,
+    conversation_id: IdArgument,
+    until: Annotated[str, typer.Argument(metavar="TIME", help="30m, 2h, 1d; shift: the next one; off: no longer.")],
+) -> None:
+    """Tell nobody of a waiting customer for so long. An answer ends it; a new wait is told as usual."""
+    session: Session = ctx.obj
+    now = session.clock.now()
+    app = session.app
+    with session.store.write() as connection:
+        reader = app.source.reader(connection)
+        reader.lock([conversation_id])
+        watched = reader.watched([conversation_id]).get(conversation_id)
+        if watched is None:
+            raise BadInputError(
+                f"There is no conversation {conversation_id!r}; `roundsman conversations list` shows all ids."
+            )
+        conversation = watched.conversation
+        policy = app.policies.policy_for(conversation.page_id, conversation.type, conversation.tags)
+        moment = None if until == OFF else _moment(until, policy, now)
+        row = app.keeper.snooze(connection, reader, conversation_id, moment, by=person(), now=now)
+    if row is None:
+        raise BadInputError(f"Nobody waits in {conversation_id}, so there is nothing to put off.")
+    if moment is None:
+        say(f"{conversation_id} is no longer put off.")
+    else:
+        say(f"{conversation_id} is put off until {local_time(moment, session.settings.time_zone)}.")
+
+
+def _moment(until: str, policy: Policy, now: datetime) -> datetime:
+    if until != SHIFT:
+        return now + span("TIME", until)
+    calendar = policy.calendar
+    closes = next((end for begin, end in calendar.intervals(now, now + _LOOK_AHEAD) if begin <= now), now)
+    opens = calendar.opens_at(closes)
+    if opens is None or opens <= now:
+        raise BadInputError(f"TIME: the calendar {calendar.name!r} has no next shift; give a time such as 2h.")
+    return opens

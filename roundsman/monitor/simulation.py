@@ -1,0 +1,136 @@
+"""What other policies would have told: the past, as it was known at each moment, walked through once more.
+
+The same pure function that the monitor uses looks at the same facts at the same moments: what was observed of each
+conversation and when, when the monitor made its rounds, and which pages were too stale to judge. So the policies in
+force give the real past, and others what they would have made of it.
+
+Two things are not in the record. Whoever acknowledged an alert kept it from rising, and a conversation whose newest
+messages could not be read before an alert was told of a round later; a simulation knows of neither.
+"""
+
+import heapq
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from roundsman.conversations.incident import Facts, look, next_look
+from roundsman.conversations.policies.book import PolicyBook
+from roundsman.conversations.policies.policy import Policy
+from roundsman.repositories.conversations import Page
+from roundsman.repositories.observations import Observation
+from roundsman.repositories.stale_spans import StaleSpan
+from roundsman.repositories.watch_list import WatchRow
+
+
+class Told(NamedTuple):
+    """People are told of a wait, at one level."""
+
+    at: datetime
+    """The round in which it happened."""
+    conversation_id: str
+    page_id: str
+    level: int
+    """0: a warning."""
+    since: datetime
+    """The start of the wait."""
+    policy: str
+    assignees: tuple[str, ...]
+    """Ids of those whose conversation it was then."""
+
+
+@dataclass(frozen=True)
+class Past:
+    """What was known, and when somebody looked. Everything in the order of time."""
+
+    observations: Sequence[Observation]
+    """Also those from before `start`: a wait that had begun then, and how far it was told, follow from them."""
+    rounds: Sequence[datetime]
+    start: datetime
+    end: datetime
+    stale: Sequence[StaleSpan] = ()
+
+
+def simulate(past: Past, book: PolicyBook) -> list[Told]:
+    """Everything that would have been told, in the order of time."""
+    return _Walk(past, book).told()
+
+
+class _Walk:
+    """One walk through the past."""
+
+    def __init__(self, past: Past, book: PolicyBook) -> None:
+        self._past = past
+        self._book = book
+        self._rows: dict[str, WatchRow] = {}
+        self._known: dict[str, Observation] = {}
+        self._due: list[tuple[datetime, str]] = []
+        """A heap; an entry that no longer tells the row's moment is passed over."""
+        self._stale: dict[str, list[StaleSpan]] = {}
+        for span in past.stale:
+            self._stale.setdefault(span.page_id, []).append(span)
+
+    def told(self) -> list[Told]:
+        found: list[Told] = []
+        place = 0
+        observations = self._past.observations
+        for now in self._past.rounds:
+            while place < len(observations) and observations[place].seen_at <= now:
+                self._take(observations[place])
+                place += 1
+            found += self._round(now)
+        return [each for each in found if self._past.start <= each.at < self._past.end]
+
+    def _take(self, seen: Observation) -> None:
+        name = seen.conversation_id
+        row = self._rows.get(name) or WatchRow(name, seen.page_id)
+        self._known[name] = seen
+        facts, policy = self._judged_by(seen)
+        self._put(next_look(row._replace(snoozed_until=seen.snoozed_until), facts, policy, seen.seen_at))
+
+    def _round(self, now: datetime) -> Iterator[Told]:
+        later: list[tuple[datetime, str]] = []
+        while self._due and self._due[0][0] <= now:
+            due_at, name = heapq.heappop(self._due)
+            row = self._rows.get(name)
+            if row is None or row.due_at != due_at:
+                continue
+            seen = self._known[name]
+            facts, policy = self._judged_by(seen)
+            step = look(row, facts, policy, now, may_tell=not self._is_stale(seen.page_id, now))
+            if step.told:
+                assert step.since is not None
+                yield Told(now, name, seen.page_id, step.told[-1], step.since, policy.name, tuple(seen.assignees))
+            if step.is_over:
+                self._rows.pop(name)
+            elif step.row.due_at is not None and step.row.due_at <= now:
+                self._rows[name] = step.row
+                later.append((step.row.due_at, name))  # exactly now, or nothing may be told yet: the next round
+            else:
+                self._put(step.row)
+        for entry in later:
+            heapq.heappush(self._due, entry)
+
+    def _put(self, row: WatchRow) -> None:
+        if row.state.is_idle and row.incident_since is None:
+            self._rows.pop(row.conversation_id, None)
+            return
+        self._rows[row.conversation_id] = row
+        if row.due_at is not None:
+            heapq.heappush(self._due, (row.due_at, row.conversation_id))
+
+    def _judged_by(self, seen: Observation) -> tuple[Facts, Policy]:
+        facts = Facts(Page(seen.page_id, is_synced=seen.is_synced), seen.type, seen.tags, seen.state)
+        return facts, self._book.policy_for(seen.page_id, seen.type, seen.tags)
+
+    def _is_stale(self, page_id: str, now: datetime) -> bool:
+        """Whether nothing might be told of a page."""
+        return any(
+            span.stale_from <= now and (span.stale_until is None or now < span.stale_until)
+            for span in self._stale.get(page_id, ())
+        )
+
+
+def rounds_every(interval: timedelta, start: datetime, end: datetime) -> list[datetime]:
+    """Made-up rounds, for a time of which no ledger tells when somebody looked."""
+    return [start + number * interval for number in range((end - start) // interval)]

@@ -1,0 +1,82 @@
+"""The log of alerts: what became of each, who was told when, and why somebody was not.
+
+Rows are only added, in the transaction of what they tell of, and go when their alert goes.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import Connection, select
+
+from roundsman.repositories.rows import InsertRows
+from roundsman.repositories.tables import alert_log, alerts
+
+_INSERT = InsertRows(alert_log, ["alert_id", "at", "event", "level", "channel", "detail"])
+
+
+class LogEvent(StrEnum):
+    """What happened to an alert."""
+
+    OPENED = "opened"
+    WARNED = "warned"
+    """Opened before the limit was reached."""
+    ESCALATED = "escalated"
+    RESOLVED = "resolved"
+    TOLD = "told"
+    """A message arrived on a channel."""
+    CANCELLED = "cancelled"
+    """A message had become pointless before it left."""
+    GAVE_UP = "gave_up"
+    """A channel will never take a message."""
+
+
+_NEWS = (LogEvent.OPENED.value, LogEvent.WARNED.value, LogEvent.ESCALATED.value)
+
+
+@dataclass(frozen=True)
+class LogEntry:
+    """One row. The time is aware UTC."""
+
+    alert_id: int
+    at: datetime
+    event: LogEvent
+    level: int | None = None
+    channel: str | None = None
+    detail: Mapping[str, Any] = field(default_factory=dict)
+
+
+class AlertLog:
+    """Adds to the log and reads it. Works in the caller's transaction."""
+
+    def add(self, connection: Connection, entries: Sequence[LogEntry]) -> None:
+        """Write these rows, in their order."""
+        _INSERT.execute(
+            connection,
+            [
+                (each.alert_id, each.at, each.event.value, each.level, each.channel, dict(each.detail) or None)
+                for each in entries
+            ],
+        )
+
+    def told(
+        self, connection: Connection, kind: str, start: datetime, end: datetime
+    ) -> list[tuple[datetime, str, int, datetime]]:
+        """When alerts of a kind were opened or rose within [start, end): moment, fingerprint, level, since when."""
+        query = (
+            select(alert_log.c.at, alerts.c.fingerprint, alert_log.c.level, alerts.c.since_at)
+            .join(alerts, alerts.c.id == alert_log.c.alert_id)
+            .where(alerts.c.kind == kind, alert_log.c.event.in_(_NEWS), alert_log.c.at >= start, alert_log.c.at < end)
+            .order_by(alert_log.c.id)
+        )
+        return [(row.at, row.fingerprint, row.level, row.since_at) for row in connection.execute(query)]
+
+    def of_alert(self, connection: Connection, alert_id: int) -> list[LogEntry]:
+        """Everything about one alert, in the order in which it happened."""
+        query = select(alert_log).where(alert_log.c.alert_id == alert_id).order_by(alert_log.c.id)
+        return [
+            LogEntry(row.alert_id, row.at, LogEvent(row.event), row.level, row.channel, row.detail or {})
+            for row in connection.execute(query)
+        ]

@@ -1,0 +1,47 @@
+"""Whom a piece of news is for: plain data, chosen by the job that reports it and stored with each message."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Self
+
+
+@dataclass(frozen=True)
+class Mention:
+    """A person, or a group of people, whom a message calls by name."""
+
+    name: str
+    """What is shown wherever the service has no id for them."""
+    slack_id: str | None = None
+    """Of a user (`U...`, `W...`) or of a user group (`S...`)."""
+    telegram_id: str | None = None
+    """A number, or a user name."""
+
+
+@dataclass(frozen=True)
+class Audience:
+    """Who is to be told, where, and from how many at once by one message."""
+
+    team: str | None = None
+    channels: tuple[str, ...] = ()
+    """Names of channels; none means all of them."""
+    mentions: tuple[Mention, ...] = ()
+    digest_from: int | None = None
+    """So many alerts of the team on one channel and in one transaction become digests; None: never."""
+
+    def to_json(self) -> dict[str, Any] | None:
+        """What a message keeps: not where it goes, which is decided once it exists. None for nobody in particular."""
+        if self.team is None and not self.mentions:
+            return None
+        people = [
+            {"name": each.name, "slack_id": each.slack_id, "telegram_id": each.telegram_id} for each in self.mentions
+        ]
+        return {"team": self.team, "mentions": people}
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any] | None) -> Self:
+        found = value or {}
+        return cls(found.get("team"), mentions=tuple(Mention(**each) for each in found.get("mentions", ())))
+
+
+EVERYBODY = Audience()
+"""Every channel, and nobody by name."""

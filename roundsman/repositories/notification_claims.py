@@ -1,0 +1,250 @@
+"""Taking notifications from the outbox: who may send one, and what became of it.
+
+A claim is a guarded update that writes the owner and a lease beside the row. Nobody else touches the row until the
+outcome is recorded, the owner is known to be dead, or the lease has run out. Whatever is recorded names the owner
+and the attempt of its claim, so a process that was away too long cannot overwrite its successor.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Row, Select, Update, or_, select, update
+
+from roundsman.repositories.alert_ends import UNTOLD
+from roundsman.repositories.alert_log import AlertLog, LogEntry, LogEvent
+from roundsman.repositories.audience import EVERYBODY, Audience
+from roundsman.repositories.notification_relevance import CAME_TRUE, Member, is_news, members_of, why_pointless
+from roundsman.repositories.notifications import UNFINISHED, NotificationEvent, NotificationStatus, is_off
+from roundsman.repositories.tables import notification_alerts, notifications
+
+DIGEST_REST = timedelta(seconds=30)
+"""Between two changes of one digest: forty customers who are answered one after another are not forty edits."""
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A notification that this process alone may send, until the lease ends."""
+
+    id: int
+    alert_id: int
+    channel: str
+    event: NotificationEvent
+    attempts: int
+    """Including the one that begins now."""
+    owner: str
+    created_at: datetime
+    firing_receipt: Mapping[str, Any] | None
+    """For a `resolved` one: the receipt of the message that it may edit."""
+    level: int = 1
+    audience: Audience = EVERYBODY
+    shows: tuple[int, ...] = ()
+    """The alerts that the text is about."""
+    news_of: tuple[int, ...] = ()
+    """The alerts in whose log it is noted: those that a change of a digest was made for, else all that it shows."""
+    edits: int | None = None
+    is_digest: bool = False
+
+
+class NotificationClaims:
+    """Claims notifications and records what became of them. Every method works in the caller's transaction."""
+
+    def __init__(self) -> None:
+        self._log = AlertLog()
+
+    def claim(
+        self,
+        connection: Connection,
+        channel: str,
+        owner: str,
+        now: datetime,
+        lease: timedelta,
+        *,
+        can_edit: bool = True,
+    ) -> Claim | None:
+        """Take the next due notification of a channel that is not switched off, or None.
+
+        On the way, what has become pointless is cancelled: news of alerts that are over by now, warnings of what has
+        come true, the end of what never arrived. A message whose sender died while sending it counts as sent, without
+        a receipt: whoever did get it must hear the end. A resolved message waits for the one that it changes, which
+        may be in flight in another process.
+        """
+        query = _next(channel, now)
+        while (row := connection.execute(query).one_or_none()) is not None:
+            if row.told_edit_after is not None and row.told_edit_after > now:
+                _set(connection, row.id, not_before=row.told_edit_after)
+                continue
+            members = members_of(connection, row.edits or row.id)
+            reason = why_pointless(connection, row, members, can_edit)
+            if reason is not None:
+                self._drop(connection, row, members, reason, now)
+                continue
+            values = {"owner": owner, "lease_until": now + lease, "attempts": row.attempts + 1, "error": None}
+            _set(connection, row.id, status=NotificationStatus.SENDING.value, **values)
+            return self._claim(connection, row, self._shown(connection, row, members, now), owner, can_edit)
+        return None
+
+    def sent(self, connection: Connection, claim: Claim, receipt: Mapping[str, Any], now: datetime) -> bool:
+        """Record the delivery. False: the claim was lost meanwhile and nothing was changed."""
+        done = _finish(claim.id, NotificationStatus.SENT, now).where(*_mine(claim))
+        if connection.execute(done.values(receipt=dict(receipt), error=None)).rowcount != 1:
+            return False
+        if claim.is_digest and claim.edits is not None:
+            _set(connection, claim.edits, edit_after=now + DIGEST_REST)
+        self._note(connection, claim, LogEvent.TOLD, {"words": receipt.get("words")}, now)
+        return True
+
+    def failed(self, connection: Connection, claim: Claim, error: str, now: datetime) -> bool:
+        """Give this notification up. False: the claim was lost meanwhile and nothing was changed."""
+        done = _finish(claim.id, NotificationStatus.FAILED, now).where(*_mine(claim))
+        if connection.execute(done.values(error=error)).rowcount != 1:
+            return False
+        self._note(connection, claim, LogEvent.GAVE_UP, {"reason": error}, now)
+        return True
+
+    def retry(self, connection: Connection, claim: Claim, not_before: datetime, error: str) -> bool:
+        """Put it back until then. False: the claim was lost meanwhile and nothing was changed."""
+        put_back = update(notifications).where(notifications.c.id == claim.id, *_mine(claim))
+        values = {"status": NotificationStatus.PENDING.value, "owner": None, "lease_until": None}
+        return connection.execute(put_back.values(not_before=not_before, error=error, **values)).rowcount == 1
+
+    def release(self, connection: Connection, owners: Iterable[str], held: Iterable[int], now: datetime) -> int:
+        """Free the claims of these (dead) owners and those whose lease is over, except the ones `held` by the caller.
+
+        Returns how many. Whether such a message went out before its sender died, nobody can know: it is sent
+        again, which is the one repeat that a kill may cost.
+        """
+        freed = (
+            update(notifications)
+            .where(
+                UNFINISHED,
+                notifications.c.status == NotificationStatus.SENDING.value,
+                or_(notifications.c.owner.in_(list(owners)), notifications.c.lease_until <= now),
+                notifications.c.id.not_in(list(held)),
+            )
+            .values(status=NotificationStatus.PENDING.value, owner=None, lease_until=None)
+        )
+        return connection.execute(freed).rowcount
+
+    def _drop(
+        self, connection: Connection, row: Row[Any], members: Sequence[Member], reason: str, now: datetime
+    ) -> None:
+        if _perhaps_sent(row):
+            connection.execute(_finish(row.id, NotificationStatus.SENT, now))
+            return
+        connection.execute(_finish(row.id, NotificationStatus.CANCELLED, now))
+        about = _own_members(connection, row.id) if row.edits else [each.alert_id for each in members]
+        self._cancelled(connection, row, about, reason, now)
+
+    def _shown(
+        self, connection: Connection, row: Row[Any], members: Sequence[Member], now: datetime
+    ) -> tuple[int, ...]:
+        """The alerts that the text is about. What a digest leaves out is noted, since nobody is told of its end."""
+        if row.edits is not None:
+            return tuple(each.alert_id for each in members if not each.left_out)
+        event = NotificationEvent(row.event)
+        news = tuple(each.alert_id for each in members if is_news(event, each))
+        rest = [each.alert_id for each in members if each.alert_id not in set(news) and not each.left_out]
+        if rest and not _perhaps_sent(row):
+            mine = notification_alerts
+            passed_over = update(mine).where(mine.c.notification_id == row.id, mine.c.alert_id.in_(rest))
+            connection.execute(passed_over.values(left_out=True))
+            for alert_id in rest:
+                is_open = any(each.is_open for each in members if each.alert_id == alert_id)
+                self._cancelled(connection, row, [alert_id], CAME_TRUE if is_open else UNTOLD, now)
+        return news
+
+    def _claim(
+        self, connection: Connection, row: Row[Any], shows: tuple[int, ...], owner: str, can_edit: bool
+    ) -> Claim:
+        is_change = row.edits is not None
+        return Claim(
+            id=row.id,
+            alert_id=row.alert_id,
+            channel=row.channel,
+            event=NotificationEvent(row.event),
+            attempts=row.attempts + 1,
+            owner=owner,
+            created_at=row.created_at,
+            firing_receipt=row.told_receipt if is_change else None,
+            level=row.level,
+            audience=Audience.from_json(row.audience),
+            shows=shows,
+            # One reply ends a digest for all; a change is the news of those that it was made for
+            news_of=tuple(_own_members(connection, row.id)) if is_change and row.is_digest and can_edit else shows,
+            edits=row.edits,
+            is_digest=row.is_digest,
+        )
+
+    def _note(
+        self, connection: Connection, claim: Claim, event: LogEvent, detail: Mapping[str, Any], now: datetime
+    ) -> None:
+        detail = {"news": claim.event.value, **detail, **({"together": len(claim.shows)} if claim.is_digest else {})}
+        entries = [LogEntry(number, now, event, claim.level, claim.channel, detail) for number in claim.news_of]
+        self._log.add(connection, entries)
+
+    def _cancelled(
+        self, connection: Connection, row: Row[Any], alert_ids: Iterable[int], reason: str, now: datetime
+    ) -> None:
+        detail = {"news": row.event, "reason": reason}
+        entries = [LogEntry(each, now, LogEvent.CANCELLED, row.level, row.channel, detail) for each in alert_ids]
+        self._log.add(connection, entries)
+
+
+def _next(channel: str, now: datetime) -> Select[Any]:
+    """Criticals first, then by level, then what was enqueued first; walks along an index in just this order."""
+    told = notifications.alias("told")
+    return (
+        select(
+            notifications,
+            told.c.status.label("told_status"),
+            told.c.receipt.label("told_receipt"),
+            told.c.edit_after.label("told_edit_after"),
+        )
+        .outerjoin(told, told.c.id == notifications.c.edits)
+        .where(
+            UNFINISHED,
+            notifications.c.channel == channel,
+            notifications.c.status == NotificationStatus.PENDING.value,
+            notifications.c.not_before <= now,
+            ~is_off(),
+            or_(
+                told.c.id.is_(None),
+                told.c.status.not_in([NotificationStatus.PENDING.value, NotificationStatus.SENDING.value]),
+            ),
+        )
+        .order_by(notifications.c.rank, notifications.c.id)
+        .limit(1)
+        .with_for_update(of=notifications, skip_locked=True)
+    )
+
+
+def _perhaps_sent(row: Row[Any]) -> bool:
+    """After an attempt that left no error its sender died, and nobody knows how far it came."""
+    return bool(row.attempts > 0 and row.error is None)
+
+
+def _own_members(connection: Connection, notification_id: int) -> list[int]:
+    query = select(notification_alerts.c.alert_id).where(notification_alerts.c.notification_id == notification_id)
+    return list(connection.execute(query.order_by(notification_alerts.c.alert_id)).scalars())
+
+
+def _mine(claim: Claim) -> tuple[ColumnElement[bool], ...]:
+    return (
+        notifications.c.status == NotificationStatus.SENDING.value,
+        notifications.c.owner == claim.owner,
+        notifications.c.attempts == claim.attempts,
+    )
+
+
+def _set(connection: Connection, notification_id: int, **values: Any) -> None:
+    connection.execute(update(notifications).where(notifications.c.id == notification_id).values(**values))
+
+
+def _finish(notification_id: int, status: NotificationStatus, now: datetime) -> Update:
+    return (
+        update(notifications)
+        .where(notifications.c.id == notification_id)
+        .values(status=status.value, owner=None, lease_until=None, finished_at=now)
+    )

@@ -1,0 +1,69 @@
+"""Rounds of the monitor over a real store and a real alert book; each is a new process as far as it can tell."""
+
+import logging
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from chats import Desk
+
+from jobs.conversation_monitor import ConversationMonitor
+from roundsman.alerts.book import AlertBook
+from roundsman.clock import ManualClock
+from roundsman.conversations.policies.book import PolicyBook
+from roundsman.conversations.policies.policy import Level, Policy
+from roundsman.conversations.source import ConversationSource, StoreSource
+from roundsman.repositories.alert_log import AlertLog
+from roundsman.repositories.engine import Store
+from roundsman.repositories.tables import alerts
+from roundsman.scheduling.job import JobContext, OutcomeKind, StopToken
+
+LOG = logging.LoggerAdapter(logging.getLogger("test"), {})
+
+
+class Rounds(Desk):
+    """A desk with a monitor that walks when told to, and remembers when it did."""
+
+    def __init__(
+        self, store: Store, clock: ManualClock, folder: Path, book: PolicyBook | None = None,
+        source: ConversationSource | None = None,
+    ) -> None:  # fmt: skip
+        super().__init__(store, clock, folder)
+        if book is not None:
+            self.book = book
+        self.source: ConversationSource = source or StoreSource()
+        self.walked_at: list[datetime] = []
+
+    def walk(self) -> dict[str, int]:
+        """One round; its counters that are not 0."""
+        book = AlertBook(self.store, self.clock, ["console"], lambda: None)
+        monitor = ConversationMonitor(self.store, book, self.book, self.source)
+        outcome = monitor.run(JobContext(self.clock, LOG, StopToken(), self.clock.now()))
+        assert outcome.kind is OutcomeKind.DONE
+        self.walked_at.append(self.clock.now())
+        return {name: count for name, count in outcome.counters.items() if count}
+
+    def walk_until(self, minutes: float, every: float = 1) -> list[dict[str, int]]:
+        """Rounds every so many minutes, for so long."""
+        found = []
+        for _ in range(int(minutes / every)):
+            self.clock.advance(timedelta(minutes=every))
+            found.append(self.walk())
+        return found
+
+    def alerts(self) -> list[Any]:
+        with self.store.read() as connection:
+            return list(connection.execute(alerts.select().order_by(alerts.c.id)))
+
+    def log(self, alert_id: int) -> list[tuple[str, int | None]]:
+        """What became of an alert: event and level."""
+        with self.store.read() as connection:
+            return [(entry.event.value, entry.level) for entry in AlertLog().of_alert(connection, alert_id)]
+
+
+def levels(*minutes: float, warn_before: float | None = None, **facts: Any) -> PolicyBook:
+    """A book whose first level is told after the first of these, and so on."""
+    target = timedelta(minutes=minutes[0])
+    further = tuple(Level(number, timedelta(minutes=each)) for number, each in enumerate(minutes[1:], start=2))
+    warning = None if warn_before is None else timedelta(minutes=warn_before)
+    return PolicyBook(Policy("levels", target, target, levels=(Level(1), *further), warn_before=warning, **facts))
