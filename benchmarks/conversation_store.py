@@ -18,7 +18,8 @@ from typing import Any
 
 from sqlalchemy import Table
 
-from roundsman.conversations.policies.policy import Policy, PolicyBook
+from roundsman.conversations.policies.book import PolicyBook
+from roundsman.conversations.policies.policy import Policy
 from roundsman.repositories.conversation_tables import conversations, messages, pages, watch_list
 from roundsman.repositories.engine import Store
 from roundsman.repositories.page_syncs import PageSyncRepository
@@ -29,7 +30,7 @@ DUE = 200
 MOMENTS = 10
 TARGET = timedelta(hours=8)
 BEGIN = datetime(2026, 3, 3, 4, 0, tzinfo=UTC)
-BOOK = PolicyBook(Policy(first_response=TARGET, next_response=TARGET))
+BOOK = PolicyBook(Policy("eight hours", TARGET, TARGET))
 
 _PAGES = 50
 _ROWS_AT_ONCE = 20_000
