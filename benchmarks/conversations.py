@@ -139,4 +139,6 @@ def _messages(rng: random.Random, number: int, now: datetime) -> Iterator[Messag
         who = ("u-1", "Lan") if is_staff else (made.customer_id(number), f"Nguyễn An {number}")
         at = now - timedelta(seconds=60 - 20 * is_staff)
         message_id = f"m_{rng.getrandbits(64):016x}"
-        yield MessageRecord(message_id, made.conversation_id(number), at, *who, False, is_staff, False, False, False, at)
+        yield MessageRecord(
+            message_id, made.conversation_id(number), at, *who, False, is_staff, False, False, False, at
+        )

@@ -82,9 +82,7 @@ def test_hand_overs_before_and_after_the_wait_do_not_matter() -> None:
 
 def test_a_past_that_is_cut_off_is_found_from_the_present() -> None:
     """Sources keep a hundred hand-overs: the first one that is left removes somebody whose coming nobody tells."""
-    chain = conversation(
-        *(handed(n / 2, [(MINH, LAN)[n % 2]], [(LAN, MINH)[n % 2]]) for n in range(100)), now=[LAN]
-    )
+    chain = conversation(*(handed(n / 2, [(MINH, LAN)[n % 2]], [(LAN, MINH)[n % 2]]) for n in range(100)), now=[LAN])
     found = charged(chain, -10, 60)
     assert found == {"Lan": 10 + 25 + 10, "Minh": 25}  # Lan until minute 0, then in turns of 30 s, Lan from 49.5 on
 
@@ -135,7 +133,9 @@ def chains(draw: st.DrawFn) -> tuple[Conversation, list[tuple[float, Person | No
     return conversation(*handovers, now=[last] if last else []), turns
 
 
-@given(made=chains(), start=st.integers(-60, 1400), length=st.integers(0, 2000), policy=st.sampled_from([ALL_DAY, SHOP]))
+@given(
+    made=chains(), start=st.integers(-60, 1400), length=st.integers(0, 2000), policy=st.sampled_from([ALL_DAY, SHOP])
+)
 def test_of_a_chain_of_single_holders_the_charges_are_the_wait(
     made: tuple[Conversation, list[tuple[float, Person | None]]], start: int, length: int, policy: Policy
 ) -> None:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from roundsman.conversations.incident import CHECK_EVERY, WARNING, Facts, Step, look, next_look
+from roundsman.conversations.incident import WARNING, Facts, Step, look, next_look
 from roundsman.conversations.policies.policy import Level, Policy
 from roundsman.repositories.conversations import Page
 from roundsman.repositories.watch_list import AnsweringClock, WaitingState, WatchRow
@@ -176,7 +176,6 @@ def test_what_was_told_to_the_end_is_looked_at_once_an_hour() -> None:
     assert walked([61]).row.due_at == at(120)
     assert walked([61, 120]).row.due_at == at(180)
     assert walked([61, 500]).row.due_at == at(540)
-    assert CHECK_EVERY == timedelta(hours=1)
 
 
 def test_a_message_from_the_future_is_looked_at_when_its_time_has_come() -> None:
@@ -293,9 +292,7 @@ def test_nothing_happens_before_the_row_is_due(
     facts=histories.map(lambda each: [one for one in each if consistent(one)]).filter(len),
     looks=st.lists(moments, min_size=1, max_size=8).map(sorted),
 )
-def test_looking_twice_at_one_moment_is_looking_once(
-    policy: Policy, facts: list[Facts], looks: list[float]
-) -> None:
+def test_looking_twice_at_one_moment_is_looking_once(policy: Policy, facts: list[Facts], looks: list[float]) -> None:
     row = ROW
     for number, minute in enumerate(looks):
         present = facts[number * len(facts) // len(looks)]
