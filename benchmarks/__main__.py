@@ -5,7 +5,7 @@ import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
-from benchmarks import conversations, hundred_jobs, idle, import_export, run_figures
+from benchmarks import alert_storm, conversations, hundred_jobs, idle, import_export, run_figures
 from benchmarks.figures import Figure
 
 BENCHMARKS: Mapping[str, Callable[[], Iterable[Figure]]] = {
@@ -14,6 +14,7 @@ BENCHMARKS: Mapping[str, Callable[[], Iterable[Figure]]] = {
     "import_export": import_export.measure,
     "conversations": conversations.measure,
     "runs": run_figures.measure,
+    "alerts": alert_storm.measure,
 }
 RESULTS = Path(__file__).with_name("results.json")
 

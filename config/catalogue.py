@@ -9,6 +9,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from config import fields
+from config.pancake_catalogue import PANCAKE_SETTINGS
 from config.queue_catalogue import QUEUE_SETTINGS
 from config.setting import Setting
 
@@ -117,6 +118,7 @@ SETTINGS: tuple[Setting[Any], ...] = (
     DATABASE_URL, DB_HOST, DB_PORT, DB_NAME, DB_USER, DB_PASS, DB_POOL_SIZE, DB_SSL, DB_SSL_REJECT_UNAUTHORIZED,
     *QUEUE_SETTINGS,
     CONVERSATION_CLOCK, CONVERSATION_THRESHOLD, CONVERSATION_COMMENTS, POLICIES_FILE,
+    *PANCAKE_SETTINGS,
     ALERT_CHANNELS, ALERT_LANGUAGE,
     SLACK_WEBHOOK_URL, SLACK_BOT_TOKEN, SLACK_CHANNEL, SLACK_API_URL,
     TELEGRAM_BOT_TOKEN, TELEGRAM_CHAT_ID, TELEGRAM_API_URL,
@@ -145,7 +147,7 @@ LATER = (
 )  # fmt: skip
 """Known names that nothing reads yet: accepted with a note, as an older installation may set them."""
 
-LATER_PREFIXES = ("SMTP_", "PANCAKE_", "AWS_")
+LATER_PREFIXES = ("SMTP_", "AWS_")
 """The same for whole families."""
 
 OWN_PREFIXES = ("ROUNDSMAN_", "CONVERSATION_", "ALERT_", "RUN_EVENTS_")
@@ -153,5 +155,6 @@ OWN_PREFIXES = ("ROUNDSMAN_", "CONVERSATION_", "ALERT_", "RUN_EVENTS_")
 
 SHARED_PREFIXES = (
     "SLACK_", "TELEGRAM_", "DB_", "JOB_", "WORKFLOW_", "QUEUE_", "REDIS_", "SQS_", "WORKER_", "MAX_", "POLICIES_",
+    "PANCAKE_",
 )  # fmt: skip
 """Other programs use such names too: an unknown one in the environment is worth a note, no more."""

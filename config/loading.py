@@ -8,6 +8,7 @@ from types import MappingProxyType
 from config import catalogue as c
 from config.groups import alerts_of, slack_of, store_of, telegram_of
 from config.names import fact_in, judge_names
+from config.pancake_groups import pancake_of
 from config.queue_groups import queue_of, runs_of
 from config.reading import Values
 from config.settings import ConversationSettings, InForce, Settings, SettingsError
@@ -52,6 +53,7 @@ def load(environ: Mapping[str, str], directory: Path) -> Settings:
         policies_file=_policies_file(values),
         queue=queue_of(values, app_env),
         runs=runs_of(values),
+        pancake=pancake_of(values),
         notes=tuple(name_notes + values.notes),
         in_force=_in_order(values.in_force),
     )

@@ -42,6 +42,19 @@ class ConversationSettings:
 
 
 @dataclass(frozen=True)
+class PancakeSettings:
+    """How to reach Pancake as a live source."""
+
+    page_tokens: Mapping[str, Secret] = field(default_factory=lambda: MappingProxyType({}))
+    """By page id."""
+    user_token: Secret | None = None
+    base_url: str = "https://pages.fm"
+    first_sync: timedelta = timedelta(days=7)
+    """How far back a page is read the first time."""
+    overlap: timedelta = timedelta(minutes=5)
+
+
+@dataclass(frozen=True)
 class AlertSettings:
     """Where alerts go and in which language."""
 
@@ -169,6 +182,8 @@ class Settings:
     """The file of policies, which others read and judge; None: `conversation` says all."""
     queue: QueueSettings = field(default_factory=QueueSettings)
     runs: RunSettings = field(default_factory=RunSettings)
+    pancake: PancakeSettings | None = None
+    """None: no live source of that kind."""
     notes: tuple[str, ...] = ()
     """What is no fault but should be said once."""
     in_force: tuple[InForce, ...] = field(default=(), repr=False)
@@ -187,6 +202,8 @@ class Settings:
             password = _password(text)
             if password:
                 yield from (password, unquote(password))
+        if self.pancake is not None:  # each for itself: the list of them is never seen as a whole
+            yield from (token.reveal() for token in self.pancake.page_tokens.values())
 
 
 def _password(text: str) -> str | None:

@@ -1,4 +1,4 @@
-"""Keeps the store small: removes what is old from the ledger, alerts, runs and the queue, in small batches."""
+"""Keeps the store small: removes what is old from the ledger, alerts, runs, the queue and the record of who waited."""
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -10,19 +10,22 @@ from roundsman.errors import QueueError
 from roundsman.queues.base import Queue
 from roundsman.repositories.alerts import AlertRepository
 from roundsman.repositories.engine import Store
+from roundsman.repositories.observations import ObservationRepository
 from roundsman.repositories.runs import RunRepository
+from roundsman.repositories.stale_spans import StaleSpanRepository
 from roundsman.repositories.ticks import TickRepository
 from roundsman.scheduling.job import Job, JobContext, Outcome
 
 LEDGER_KEPT_FOR = timedelta(days=30)
 ALERTS_KEPT_FOR = timedelta(days=180)
+OBSERVATIONS_KEPT_FOR = timedelta(days=60)
 DEAD_LETTERS_KEPT_FOR = timedelta(days=30)
 _BATCH_ROWS = 1_000
 """Small enough that a batch holds SQLite's write lock for milliseconds only: ticks are claimed meanwhile."""
 
 
 class Cleanup(Job):
-    """Open alerts, running ticks, a job's newest tick and unfinished runs are never removed.
+    """Open alerts, running ticks, a job's newest tick, unfinished runs and what is known of whoever waits are kept.
 
     Of the queue only old dead letters are; a queue that is away keeps them until the next night.
     """
@@ -37,6 +40,8 @@ class Cleanup(Job):
         self._queue = queue
         self._alerts = AlertRepository()
         self._runs = RunRepository()
+        self._observations = ObservationRepository()
+        self._spans = StaleSpanRepository()
 
     def run(self, ctx: JobContext) -> Outcome:
         now = ctx.clock.now()
@@ -48,6 +53,13 @@ class Cleanup(Job):
                 ctx, lambda connection: self._alerts.prune(connection, now - ALERTS_KEPT_FOR, limit=_BATCH_ROWS)
             ),
             runs=self._in_batches(ctx, lambda connection: self._runs.prune(connection, now, limit=_BATCH_ROWS)),
+            observations=self._in_batches(
+                ctx,
+                lambda connection: self._observations.prune(connection, now - OBSERVATIONS_KEPT_FOR, limit=_BATCH_ROWS),
+            ),
+            stale_spans=self._in_batches(
+                ctx, lambda connection: self._spans.prune(connection, now - OBSERVATIONS_KEPT_FOR, limit=_BATCH_ROWS)
+            ),
             dead_letters=self._forget_dead_letters(ctx, now - DEAD_LETTERS_KEPT_FOR),
         )
 

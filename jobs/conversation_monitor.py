@@ -56,7 +56,7 @@ class ConversationMonitor(Job):
                 "%d late, %d alerts opened, %d escalated, %d resolved",
                 late, counters["opened"], counters["escalated"], counters["resolved"],
             )  # fmt: skip
-        return Outcome.done(late=late, **counters)
+        return Outcome.done(checked=counters.pop("checked"), late=late, **counters)
 
     def _due(self, unsure: frozenset[str], now: datetime) -> list[WatchRow]:
         """The rows to look at; of pages about which nothing may be told only those whose wait may be over."""

@@ -42,17 +42,17 @@ def retry_after(value: str | None, now: datetime) -> timedelta | None:
     return max(moment - now, timedelta(0))
 
 
-def read_all(parts: Iterable[bytes], timeout: timedelta) -> bytes:
-    """The first LONGEST_ANSWER_BYTES of an answer. Raises TimeoutError when they drip in for longer than `timeout`."""
+def read_all(parts: Iterable[bytes], timeout: timedelta, longest: int = LONGEST_ANSWER_BYTES) -> bytes:
+    """The first `longest` bytes of an answer. Raises TimeoutError when they drip in for longer than `timeout`."""
     body = bytearray()
     deadline = time.monotonic() + timeout.total_seconds()
     for part in parts:
         body += part
-        if len(body) >= LONGEST_ANSWER_BYTES:
+        if len(body) >= longest:
             break
         if time.monotonic() > deadline:
             raise TimeoutError
-    return bytes(body[:LONGEST_ANSWER_BYTES])
+    return bytes(body[:longest])
 
 
 def connection_words(error: BaseException) -> str:

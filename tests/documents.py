@@ -28,6 +28,7 @@ CLASSES = {
     "settings": "lines of a settings file: read without a fault",
     "file": "written to the path that the comment names; linted; later commands use it",
     "channel": "the same, and passes the contract suite of the channels",
+    "policies": "a file of policies: written to the path that the comment names, read without a fault",
     "patch": "a diff that is applied to the copy",
     "systemd": "an administrator's commands: run by test_readme_systemd.py on a machine with systemd",
 }

@@ -1,4 +1,4 @@
-"""Rounds of the monitor over a real store and a real alert book; each is a new process as far as it can tell."""
+"""Rounds of the monitor over a real store and a real alert book."""
 
 import logging
 from datetime import datetime, timedelta
@@ -33,11 +33,16 @@ class Rounds(Desk):
             self.book = book
         self.source: ConversationSource = source or StoreSource()
         self.walked_at: list[datetime] = []
+        self.alert_book = AlertBook(store, clock, ["console"], lambda: None)
+        self.monitor: ConversationMonitor | None = None
+        """One that lives on; None: each round is a new process."""
+
+    def new_monitor(self) -> ConversationMonitor:
+        return ConversationMonitor(self.store, self.alert_book, self.book, self.source)
 
     def walk(self) -> dict[str, int]:
         """One round; its counters that are not 0."""
-        book = AlertBook(self.store, self.clock, ["console"], lambda: None)
-        monitor = ConversationMonitor(self.store, book, self.book, self.source)
+        monitor = self.monitor or self.new_monitor()
         outcome = monitor.run(JobContext(self.clock, LOG, StopToken(), self.clock.now()))
         assert outcome.kind is OutcomeKind.DONE
         self.walked_at.append(self.clock.now())

@@ -5,8 +5,7 @@ from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
 from roundsman.conversations.shifts.calendar import ShiftCalendar
-from roundsman.conversations.shifts.days import Rules
-from roundsman.conversations.shifts.holidays import Holidays
+from roundsman.conversations.shifts.days import Holidays, Rules
 from roundsman.conversations.shifts.span import Span
 from roundsman.conversations.shifts.week import Week, make_week, parse_hours, parse_weekdays
 

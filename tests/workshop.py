@@ -15,6 +15,7 @@ from documents import CHECKOUT, Block, has_shape, words
 
 from config import load
 from jobs import JOBS
+from roundsman.app.policies import policy_book
 from roundsman.app.settings import registry_of
 from roundsman.cli.commands import build
 
@@ -184,6 +185,13 @@ class Workshop:
         path.write_text(block.body, encoding="utf-8")
         self._lint(block)
 
+    def _policies(self, block: Block) -> None:
+        assert block.argument is not None
+        path = self.folder / block.argument
+        path.write_text(block.body, encoding="utf-8")
+        settings = load({"POLICIES_FILE": str(path), "SLACK_WEBHOOK_URL": "https://hooks.slack.com/x"}, self.folder)
+        assert policy_book(settings).policies, str(block)
+
     def _lint(self, block: Block) -> None:
         assert block.argument is not None
         for check in (["check", "--no-cache"], ["format", "--check", "--no-cache"]):
@@ -225,8 +233,8 @@ class Workshop:
 
     WORK: Mapping[str, Callable[["Workshop", Block], None]] = {
         "picture": _picture, "run": _run, "make-run": _make_run, "beside": _beside, "make": _make, "pytest": _pytest,
-        "module": _module, "settings": _settings, "file": _file, "channel": _channel, "patch": _patch,
-        "systemd": _systemd,
+        "module": _module, "settings": _settings, "file": _file, "policies": _policies, "channel": _channel,
+        "patch": _patch, "systemd": _systemd,
     }  # fmt: skip
 
 

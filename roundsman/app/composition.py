@@ -18,12 +18,15 @@ from roundsman.clock import Clock
 from roundsman.conversations.importer import Importer
 from roundsman.conversations.intake import Intake
 from roundsman.conversations.keeper import WatchKeeper
+from roundsman.conversations.pancake.live import LivePancake
+from roundsman.conversations.pancake.page_syncer import SOURCE
 from roundsman.conversations.policies.book import PolicyBook
 from roundsman.conversations.source import ConversationSource, StoreSource
 from roundsman.fsm.workflow import Workflow
 from roundsman.owner import Owner
 from roundsman.queues.base import Queue
 from roundsman.repositories.engine import Store
+from roundsman.repositories.page_syncs import PageSyncRepository
 from roundsman.repositories.place import store_options
 from roundsman.repositories.schema import ensure_schema
 from roundsman.repositories.ticks import TickRepository
@@ -86,9 +89,16 @@ class App:
         return policy_book(self.settings)
 
     @cached_property
+    def pancake(self) -> LivePancake:
+        """Pancake as a live source. Raises ConfigurationError where it is not set up."""
+        from roundsman.app.pancake import live_pancake
+
+        return live_pancake(self.settings, self.store, self.intake, self.clock)
+
+    @cached_property
     def source(self) -> ConversationSource:
         """Where conversations are read."""
-        return StoreSource()
+        return StoreSource(self.pancake.rereader if self.settings.pancake else None)
 
     @cached_property
     def keeper(self) -> WatchKeeper:
@@ -136,12 +146,25 @@ class App:
                 PolicyBook: lambda: self.policies,
                 ConversationSource: lambda: self.source,
                 WatchKeeper: lambda: self.keeper,
+                LivePancake: lambda: self.pancake,
                 Engine: lambda: self.runs.engine,
                 Reconciler: lambda: self.runs.reconciler,
                 RunDesk: lambda: self.runs.desk,
                 Queue: lambda: self.runs.queue,
             }
         )
+
+    def settle_pages(self) -> None:
+        """Pages that Pancake is no longer asked about can grow stale no more; the others are asked at once, whatever
+        failed before: their tokens may be new. Raises StoreError."""
+        syncs, pancake = PageSyncRepository(), self.settings.pancake
+        with self.store.read() as connection:
+            stored = {page_id for page_id, each in syncs.all(connection).items() if each.source == SOURCE}
+        kept = set() if pancake is None else stored & pancake.page_tokens.keys() if pancake.page_tokens else stored
+        if stored:
+            with self.store.write() as connection:
+                syncs.forget(connection, stored - kept)
+                syncs.retry_now(connection, kept)
 
     def reconfigure(self, settings: Settings, policies: PolicyBook | None = None) -> None:
         """Take other settings for all that can change while it runs; and these policies, or those they ask for.
@@ -152,6 +175,9 @@ class App:
         policies = policies or policy_book(settings)
         channels = channels_of(settings, self.clock)
         self.sender.replace(channels, language=Language(settings.alerts.language), zone=settings.time_zone)
+        if settings.pancake != self.settings.pancake:
+            for part in ("pancake", "source"):  # made anew when next asked for; a job under way keeps its own
+                self.__dict__.pop(part, None)
         self.settings, self.registry, self.channels, self.policies = settings, registry, channels, policies
         self.book.replace([channel.name for channel in channels])
         self.keeper.replace(policies)

@@ -81,6 +81,7 @@ class Daemon:
     def _assign(self, *, at_start: bool) -> None:
         registry = self._app.registry
         self._app.ticks.retire([facts.name for facts in registry.jobs if not facts.enabled])
+        self._app.settle_pages()
         self._scheduling.assign(self._app.works(), at_start=at_start)
 
     def _tell_of_open_alerts(self) -> None:

@@ -14,33 +14,29 @@ _MOST_BYTES = 1 << 20
 """Far more than any such file; protects from a device or a log named by mistake."""
 
 
-def policy_book(settings: Settings) -> PolicyBook:
-    """Read the file, if there is one. Raises ConfigurationError with every fault."""
-    if settings.policies_file is None:
-        return _of_settings(settings)
-    return policy_book_of(settings, settings.policies_file)
+def policy_book(settings: Settings, file: Path | None = None) -> PolicyBook:
+    """Read the settings' file, if they have one, or another one, to try it out.
 
-
-def policy_book_of(settings: Settings, path: Path) -> PolicyBook:
-    """The book in this file. Raises ConfigurationError with every fault."""
+    Raises ConfigurationError with every fault.
+    """
+    chosen, path = settings.conversation, file or settings.policies_file
+    plain = PolicyBook.of_settings(AnsweringClock(chosen.clock), chosen.threshold, comments=chosen.comments)
+    if path is None:
+        return plain
     from roundsman.conversations.policies.file import read_policies
 
     try:
         text = _text(path)
     except ValueError as error:
-        raise ConfigurationError([f"POLICIES_FILE: the file {path} {error}."]) from None
+        name = "The file" if file else "POLICIES_FILE: the file"
+        raise ConfigurationError([f"{name} {path} {error}."]) from None
     return read_policies(
         text,
         path.name,
-        otherwise=_of_settings(settings).otherwise,
+        otherwise=plain.otherwise,
         channels=settings.alerts.channels,
         read_file=lambda name: _text(path.parent / name),
     )
-
-
-def _of_settings(settings: Settings) -> PolicyBook:
-    chosen = settings.conversation
-    return PolicyBook.of_settings(AnsweringClock(chosen.clock), chosen.threshold, comments=chosen.comments)
 
 
 def _text(path: Path) -> str:

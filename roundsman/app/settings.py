@@ -28,4 +28,5 @@ def working_folder() -> Path:
 
 def registry_of(settings: Settings, jobs: Sequence[type[Job]]) -> Registry:
     """The jobs with the facts in force. Raises ConfigurationError."""
-    return register(jobs, settings.jobs, settings.time_zone)
+    missing = {} if settings.pancake else {"pancake": "PANCAKE_PAGE_ACCESS_TOKENS or PANCAKE_ACCESS_TOKEN"}
+    return register(jobs, settings.jobs, settings.time_zone, missing)

@@ -19,8 +19,8 @@ GROUPS: Mapping[str, tuple[str, str]] = {
     "jobs": ("roundsman.cli.jobs", "List, run, pause and resume jobs; their next times and history."),
     "runs": ("roundsman.cli.runs", "Submit runs of workflows, follow them, decide about them."),
     "queue": ("roundsman.cli.queue", "What waits in the queue, and what was given up."),
-    "conversations": ("roundsman.cli.conversations", "Import conversations; list who waits; show shift calendars."),
-    "alerts": ("roundsman.cli.alerts", "List alerts; test a channel."),
+    "conversations": ("roundsman.cli.conversations", "Import conversations; tell who waits and why; try policies out."),
+    "alerts": ("roundsman.cli.alerts", "List alerts and tell what became of each; test a channel."),
     "db": ("roundsman.cli.db", "Upgrade and back up the store."),
 }
 """Name to (module with a Typer `app`, one line of help)."""

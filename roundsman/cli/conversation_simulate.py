@@ -67,11 +67,11 @@ def simulate_policies(
 
 
 def _read(session: Session, file: Path) -> PolicyBook:
-    from roundsman.app.policies import policy_book_of
+    from roundsman.app.policies import policy_book
 
     if not file.is_file():
         raise BadInputError(f"--policy: {file} does not exist; give a file such as config/policies.toml.")
-    return policy_book_of(session.settings, file)
+    return policy_book(session.settings, file)
 
 
 def _print(session: Session, found: Comparison, since_when: datetime | None, *, is_present: bool) -> None:

@@ -1,4 +1,4 @@
-"""`roundsman conversations`: import, list, due; the other commands have files of their own."""
+"""`roundsman conversations`: import, list, due, resync; the other commands have files of their own."""
 
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -13,6 +13,7 @@ from roundsman.cli.conversation_snooze import snooze_conversation
 from roundsman.cli.conversation_why import show_conversation, why_conversation
 from roundsman.cli.group import command_group
 from roundsman.cli.output import print_json, print_table, say
+from roundsman.cli.pancake import import_webhook, resync
 from roundsman.cli.session import Session
 from roundsman.conversations.importer import ImportSummary
 from roundsman.conversations.platform import platform_of
@@ -29,10 +30,14 @@ MOST_SENTENCES = 20
 def import_export(
     ctx: typer.Context,
     file: Annotated[str, typer.Argument(metavar="FILE", help="A FolkForm export, JSON or JSON lines; - reads stdin.")],
+    webhook: Annotated[bool, typer.Option("--webhook", help="The file holds webhook calls of Pancake.")] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Import a FolkForm export. Doing it again changes nothing; a broken document is set aside, the rest goes in."""
     session: Session = ctx.obj
+    if webhook:
+        import_webhook(session, file, as_json=as_json)
+        return
     summary = session.app.importer.import_file(file)
     if as_json:
         print_json(asdict(summary))
@@ -62,6 +67,7 @@ def list_due(ctx: typer.Context, at: AtOption = None, as_json: JsonOption = Fals
 
 
 app.command("calendar")(show_calendar)
+app.command("resync")(resync)
 app.command("why")(why_conversation)
 app.command("show")(show_conversation)
 app.command("simulate")(simulate_policies)

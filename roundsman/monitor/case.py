@@ -37,11 +37,6 @@ class Case:
     """The wait that people had been told of before this look."""
 
     @property
-    def is_known(self) -> bool:
-        """People were told of this very wait before."""
-        return self.incident_since is not None and not self.step.ended
-
-    @property
     def fingerprint(self) -> str:
         return f"{KIND}:{self.watched.conversation.conversation_id}"
 

@@ -114,19 +114,27 @@ class Round:
         # First the ends: a customer who was answered and is late again has both, under one fingerprint
         endings = {case.fingerprint: resolution(case, self._book, now) for case in cases if case.step.ended}
         ended = desk.resolve_all(endings | {f"{KIND}:{conversation_id}": _GONE for conversation_id in gone})
-        told = [case for case in cases if case.step.told]
-        rising = {case.fingerprint: case for case in told if case.is_known}
-        raised = desk.escalate_all([escalation(case, self._book, now) for case in rising.values()])
-        # Somebody may have ended the alert by hand while the customer went on waiting: then it is opened anew
-        lost = [rising[each] for each, answer in raised.items() if answer is Escalated.NOT_OPEN]
-        opening = [case for case in told if not case.is_known] + lost
-        fired = desk.fire_all([condition(case, self._book, now) for case in opening])
+        opened, raised = self._tell(desk, {case.fingerprint: case for case in cases if case.step.told}, now)
         return Done(
             checked=len(rows),
-            opened=sum(each is Fired.OPENED for each in fired.values()),
-            escalated=sum(each is Escalated.RAISED for each in raised.values()),
+            opened=opened,
+            escalated=raised,
             resolved=sum(each is Resolved.RESOLVED for each in ended.values()),
             held=len(held),
+        )
+
+    def _tell(self, desk: AlertDesk, told: Mapping[str, Case], now: datetime) -> tuple[int, int]:
+        """Open alerts and raise those that are open; returns how many of each.
+
+        What is open is asked of the alerts themselves: somebody may have ended one by hand while its customer went on
+        waiting, and a watch list that was derived anew knows nothing of those that were opened before.
+        """
+        fired = desk.fire_all([condition(case, self._book, now) for case in told.values()])
+        open_before = [told[each] for each, answer in fired.items() if answer is Fired.STILL_OPEN]
+        raised = desk.escalate_all([escalation(case, self._book, now) for case in open_before])
+        return (
+            sum(each is Fired.OPENED for each in fired.values()),
+            sum(each is Escalated.RAISED for each in raised.values()),
         )
 
     def _store_rows(

@@ -5,7 +5,7 @@ is late all the same when the data is back is told then, with its true waiting t
 """
 
 import logging
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 
 from roundsman.alerts.book import AlertBook, Condition
@@ -21,6 +21,9 @@ from roundsman.repositories.page_syncs import PageSyncRepository
 from roundsman.repositories.stale_spans import StaleSpanRepository
 
 KIND = "page_stale"
+
+_CAUGHT_UP = Resolution("its data has caught up")
+_NOT_WATCHED = Resolution("the page is synced no more")
 
 log = logging.getLogger(__name__)
 
@@ -44,8 +47,6 @@ class StalenessWatch:
         self._began_at = self._began_at or now
         with self._store.read() as connection:
             syncs = self._syncs.all(connection)
-            if not syncs:
-                return frozenset()
             before = self._spans.open(connection)
             told = {alert.subject for alert in AlertRepository().open_of_kind(connection, KIND)}
         stale = stale_pages(syncs, self._book, now)
@@ -55,15 +56,18 @@ class StalenessWatch:
             if page_id not in told and now - max(each.known_until, self._began_at) > each.allowed
         ]
         unsure = unsure_pages(syncs, stale)
-        if before != unsure or told - stale.keys() or news:
-            self._write(unsure, news, told - stale.keys(), now)
+        over = {each: _CAUGHT_UP if each in syncs else _NOT_WATCHED for each in told - stale.keys()}
+        if before != unsure or over or news:
+            self._write(unsure, news, over, now)
         return unsure
 
-    def _write(self, unsure: Collection[str], news: list[Staleness], over: set[str], now: datetime) -> None:
+    def _write(
+        self, unsure: Collection[str], news: list[Staleness], over: Mapping[str, Resolution], now: datetime
+    ) -> None:
         with self._alerts.transaction(self._job) as desk:
             self._spans.mark(desk.connection, unsure, now)
             pages = self._source.reader(desk.connection).pages()
-            desk.resolve_all({f"{KIND}:{page_id}": Resolution("its data has caught up") for page_id in over})
+            desk.resolve_all({f"{KIND}:{page_id}": why for page_id, why in over.items()})
             desk.fire_all([_condition(each, pages.get(each.page_id), now) for each in news])
         for each in news:
             log.warning(

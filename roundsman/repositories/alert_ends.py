@@ -7,7 +7,7 @@ alerts that end one after another, so a change that still waits is joined instea
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import NamedTuple
 
 from sqlalchemy import Connection
 
@@ -29,7 +29,7 @@ _RESOLVE = UpdateRows(
 
 _UNSENT = Statement(
     """
-    SELECT n.id, n.channel, n.level, n.attempts > 0 AND n.error IS NULL AS perhaps_sent, m.alert_id
+    SELECT n.id, n.channel, n.level, n.maybe_sent, m.alert_id
     FROM notifications AS n JOIN notification_alerts AS m ON m.notification_id = n.id
     WHERE n.id IN (SELECT notification_id FROM notification_alerts WHERE alert_id AMONG :ended)
       AND n.status = 'pending' AND n.event <> 'resolved'
@@ -41,6 +41,17 @@ _UNSENT = Statement(
     """
 )
 """Messages that have nobody left to tell of. A digest with somebody left goes out without those that are over."""
+
+
+class _Unsent(NamedTuple):
+    """A row of it."""
+
+    id: int
+    channel: str
+    level: int
+    maybe_sent: bool
+    alert_id: int
+
 
 _FINISH = Statement(
     """
@@ -113,17 +124,17 @@ class AlertEnds:
         )
 
     def _cancel_unsent(self, connection: Connection, ended: list[int], now: datetime) -> None:
-        """Cancel what tells of nothing that goes on. After an attempt that left no error its sender died, and perhaps
-        the message went out: whoever got it must hear the end, so it counts as sent."""
-        rows = _UNSENT.run(connection, ended=ended)
-        perhaps = sorted({row.id for row in rows if row.perhaps_sent})
+        """Cancel what tells of nothing that goes on. Where a sender died with it, perhaps the message went out: whoever
+        got it must hear the end, so it counts as sent."""
+        rows = [_Unsent._make(row) for row in _UNSENT.run(connection, ended=ended)]
+        perhaps = sorted({row.id for row in rows if row.maybe_sent})
         never = sorted({row.id for row in rows} - set(perhaps))
         if perhaps:
             _FINISH.run(connection, unsent=perhaps, status="sent", now=now)
         if never:
-            done = {row.id for row in _FINISH.run(connection, unsent=never, status="cancelled", now=now)}
+            done = {number for (number,) in _FINISH.run(connection, unsent=never, status="cancelled", now=now)}
             self._log.add(connection, [_cancelled(row, now) for row in rows if row.id in done])
 
 
-def _cancelled(row: Any, now: datetime) -> LogEntry:
+def _cancelled(row: _Unsent, now: datetime) -> LogEntry:
     return LogEntry(row.alert_id, now, LogEvent.CANCELLED, row.level, row.channel, {"reason": UNTOLD})

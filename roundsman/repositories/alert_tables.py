@@ -51,6 +51,8 @@ notifications = Table(
     Column("edit_after", UtcTime),  # of a digest: not to be changed again before
     Column("status", Text, nullable=False),  # pending | sending | sent | failed | cancelled
     Column("attempts", Integer, nullable=False, server_default=text("0")),
+    # A process died while it was sending this, and nobody knows how far it came
+    Column("maybe_sent", Boolean, nullable=False, server_default=text("false")),
     Column("not_before", UtcTime, nullable=False),
     Column("owner", Text),
     Column("lease_until", UtcTime),

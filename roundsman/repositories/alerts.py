@@ -12,7 +12,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Connection, Row, exists, func, or_, select, text
+from sqlalchemy import ColumnElement, Connection, Row, exists, func, or_, select, text
 
 from roundsman.repositories.engine import upserting
 from roundsman.repositories.notifications import UNFINISHED
@@ -208,17 +208,19 @@ class AlertRepository:
         One whose end is still to be told stays, and with it all that a digest tells of together with it.
         """
         mine, beside, other = notification_alerts, notification_alerts.alias("beside"), alerts.alias("other")
-        untold = exists().where(
-            notifications.c.id == mine.c.notification_id, mine.c.alert_id == alerts.c.id, UNFINISHED
-        )
-        in_company = exists().where(
+        needed = exists().where(
             mine.c.alert_id == alerts.c.id,
             beside.c.notification_id == mine.c.notification_id,
             other.c.id == beside.c.alert_id,
-            or_(other.c.resolved_at.is_(None), other.c.resolved_at >= before),
+            or_(other.c.resolved_at.is_(None), other.c.resolved_at >= before, _untold(other.c.id)),
         )
-        old = select(alerts.c.id).where(alerts.c.resolved_at < before, ~untold, ~in_company).limit(limit)
+        old = select(alerts.c.id).where(alerts.c.resolved_at < before, ~needed).limit(limit)
         return connection.execute(alerts.delete().where(alerts.c.id.in_(old))).rowcount
+
+
+def _untold(alert_id: ColumnElement[int]) -> ColumnElement[bool]:
+    theirs = notification_alerts.alias("theirs")
+    return exists().where(notifications.c.id == theirs.c.notification_id, theirs.c.alert_id == alert_id, UNFINISHED)
 
 
 def _alert(row: Row[Any]) -> Alert:

@@ -156,6 +156,20 @@ class ConversationRepository:
             yield [_watched(row) for row in rows]
             last = rows[-1][0]
 
+    def find_messages(self, connection: Connection, message_ids: Collection[str]) -> dict[str, MessageRecord]:
+        """These messages, by id; unknown ones are left out."""
+        found: dict[str, MessageRecord] = {}
+        for chunk in chunks(sorted(message_ids)):
+            query = select(*(messages.c[name] for name in MessageRecord._fields))
+            for row in connection.execute(query.where(messages.c.message_id.in_(chunk))):
+                found[row[0]] = MessageRecord._make(row)
+        return found
+
+    def newest_message_ids(self, connection: Connection, conversation_id: str, limit: int) -> set[str]:
+        """The ids of a conversation's latest messages; empty when none is stored."""
+        query = select(messages.c.message_id).where(messages.c.conversation_id == conversation_id)
+        return set(connection.execute(query.order_by(messages.c.sent_at.desc()).limit(limit)).scalars())
+
     def threads(self, connection: Connection, conversation_ids: Collection[str]) -> dict[str, list[MessageRecord]]:
         """The messages of these conversations, oldest first; one without messages has an empty list."""
         found: dict[str, list[MessageRecord]] = {each: [] for each in conversation_ids}

@@ -123,14 +123,14 @@ class NotificationClaims:
                 or_(notifications.c.owner.in_(list(owners)), notifications.c.lease_until <= now),
                 notifications.c.id.not_in(list(held)),
             )
-            .values(status=NotificationStatus.PENDING.value, owner=None, lease_until=None)
+            .values(status=NotificationStatus.PENDING.value, owner=None, lease_until=None, maybe_sent=True)
         )
         return connection.execute(freed).rowcount
 
     def _drop(
         self, connection: Connection, row: Row[Any], members: Sequence[Member], reason: str, now: datetime
     ) -> None:
-        if _perhaps_sent(row):
+        if row.maybe_sent:
             connection.execute(_finish(row.id, NotificationStatus.SENT, now))
             return
         connection.execute(_finish(row.id, NotificationStatus.CANCELLED, now))
@@ -146,7 +146,7 @@ class NotificationClaims:
         event = NotificationEvent(row.event)
         news = tuple(each.alert_id for each in members if is_news(event, each))
         rest = [each.alert_id for each in members if each.alert_id not in set(news) and not each.left_out]
-        if rest and not _perhaps_sent(row):
+        if rest and not row.maybe_sent:
             mine = notification_alerts
             passed_over = update(mine).where(mine.c.notification_id == row.id, mine.c.alert_id.in_(rest))
             connection.execute(passed_over.values(left_out=True))
@@ -218,11 +218,6 @@ def _next(channel: str, now: datetime) -> Select[Any]:
         .limit(1)
         .with_for_update(of=notifications, skip_locked=True)
     )
-
-
-def _perhaps_sent(row: Row[Any]) -> bool:
-    """After an attempt that left no error its sender died, and nobody knows how far it came."""
-    return bool(row.attempts > 0 and row.error is None)
 
 
 def _own_members(connection: Connection, notification_id: int) -> list[int]:

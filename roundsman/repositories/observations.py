@@ -4,15 +4,14 @@ A judgement of last week cannot be understood from today's data: the answer that
 before 10:20. So every change of what was known is kept for a while, in the transaction that made it.
 """
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, delete, func, select
+from sqlalchemy import Connection, delete, exists, func, select
 
-from roundsman.repositories.conversation_tables import observations
+from roundsman.repositories.conversation_tables import observations, watch_list
 from roundsman.repositories.rows import InsertRows
-from roundsman.repositories.versions import chunks
 from roundsman.repositories.watch_list import WaitingState
 
 
@@ -75,12 +74,11 @@ class ObservationRepository:
         query = select(*_COLUMNS).where(observations.c.id.in_(newest)).order_by(observations.c.id)
         return [_observation(row) for row in connection.execute(query)]
 
-    def prune(self, connection: Connection, before: datetime, *, keep: Collection[str], limit: int) -> int:
-        """Delete up to `limit` old ones, but for those of these conversations; returns how many."""
-        old = select(observations.c.id).where(observations.c.seen_at < before)
-        for chunk in chunks(sorted(keep)):
-            old = old.where(observations.c.conversation_id.not_in(chunk))
-        return connection.execute(delete(observations).where(observations.c.id.in_(old.limit(limit)))).rowcount
+    def prune(self, connection: Connection, before: datetime, *, limit: int) -> int:
+        """Delete up to `limit` old ones, but for those of conversations on the watch list; returns how many."""
+        watched = exists().where(watch_list.c.conversation_id == observations.c.conversation_id)
+        old = select(observations.c.id).where(observations.c.seen_at < before, ~watched).limit(limit)
+        return connection.execute(delete(observations).where(observations.c.id.in_(old))).rowcount
 
 
 def _observation(row: Any) -> Observation:

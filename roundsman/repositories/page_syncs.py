@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, case, delete, or_, select, update
+from sqlalchemy import Connection, case, delete, null, or_, select, update
 
 from roundsman.repositories.conversation_tables import page_syncs
 from roundsman.repositories.engine import upserting
@@ -98,6 +98,12 @@ class PageSyncRepository:
         ).returning(stored.failures)
         failures: int = connection.execute(statement).scalar_one()
         return failures
+
+    def start_anew(self, connection: Connection, page_id: str) -> None:
+        """Nothing is known of how far our knowledge reaches, after all."""
+        connection.execute(
+            update(page_syncs).where(page_syncs.c.page_id == page_id).values(fresh_at=None, checkpoint=null())
+        )
 
     def retry_now(self, connection: Connection, page_ids: Collection[str]) -> None:
         """Forget that these were to be left alone for a while."""

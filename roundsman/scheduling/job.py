@@ -170,6 +170,8 @@ class Job(ABC):
     """Also due once at every start of the daemon."""
     isolate: ClassVar[bool] = False
     """Run in a process of its own, which is killed at the timeout: for code that may hang, crash or eat memory."""
+    needs: ClassVar[str | None] = None
+    """What must be set up for it, such as `pancake`; where it is not, the job is off."""
     memory_limit_mib: ClassVar[int | None] = None
     """With `isolate`: the address space of that process."""
 

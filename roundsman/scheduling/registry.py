@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
+from types import MappingProxyType
 from typing import TypeVar
 from zoneinfo import ZoneInfo
 
@@ -57,10 +58,16 @@ def next_or_key_error(jobs: Sequence[JobFacts], name: str) -> JobFacts:
     raise KeyError(name)
 
 
-def register(jobs: Sequence[type[Job]], overrides: Mapping[str, Mapping[str, str]], default_zone: ZoneInfo) -> Registry:
+def register(
+    jobs: Sequence[type[Job]],
+    overrides: Mapping[str, Mapping[str, str]],
+    default_zone: ZoneInfo,
+    missing: Mapping[str, str] = MappingProxyType({}),
+) -> Registry:
     """Decide the facts of every job.
 
     `overrides` maps a job's name to its settings as texts, keyed by fact in lower case (`schedule`, `timeout`).
+    `missing` names what is not set up, and which setting would do so: a job that needs it is off.
     Raises ConfigurationError with one sentence for each fault.
     """
     faults: list[str] = []
@@ -68,7 +75,7 @@ def register(jobs: Sequence[type[Job]], overrides: Mapping[str, Mapping[str, str
     registered = []
     for name, job in named.items():
         reader = FactReader(job, "job", overrides.get(name, {}), _FACTS)
-        registered.append(_read(job, reader, default_zone))
+        registered.append(_read(job, reader, default_zone, missing))
         faults.extend(reader.faults)
     faults.extend(of_nobody("job", overrides, named))
     if faults:
@@ -76,7 +83,7 @@ def register(jobs: Sequence[type[Job]], overrides: Mapping[str, Mapping[str, str
     return Registry(tuple(registered))
 
 
-def _read(job: type[Job], reader: FactReader, default_zone: ZoneInfo) -> JobFacts:
+def _read(job: type[Job], reader: FactReader, default_zone: ZoneInfo, missing: Mapping[str, str]) -> JobFacts:
     """Each fact from its setting or else from the class; not worth anything if the reader has found faults."""
     zone = reader.read("time_zone", _zone, default_zone, job.time_zone)
     schedule = getattr(job, "schedule", "")
@@ -92,12 +99,16 @@ def _read(job: type[Job], reader: FactReader, default_zone: ZoneInfo) -> JobFact
         run_at_start=reader.read("run_at_start", _on_or_off, job.run_at_start),
         isolate=reader.read("isolate", _on_or_off, job.isolate),
         memory_limit_mib=reader.read("memory_limit_mib", _mebibytes, job.memory_limit_mib),
-        enabled=reader.read("enabled", _on_or_off, True),
+        enabled=reader.read("enabled", _on_or_off, job.needs not in missing),
     )
     if facts.memory_limit_mib is not None and not facts.isolate:
         reader.faults.append(
             f"{reader.label('memory_limit_mib')}: only an isolated job can be limited;"
             f" set JOB_{job.name.upper()}_ISOLATE=on."
+        )
+    if facts.enabled and job.needs is not None and job.needs in missing:
+        reader.faults.append(
+            f"{reader.label('enabled')}: it cannot be on without {missing[job.needs]}; set that, or take this away."
         )
     return facts
 

@@ -1,4 +1,4 @@
-"""A Slack webhook on loopback that counts how often it was told of each incident."""
+"""A Slack webhook on loopback that keeps what it was told, and counts how often of each incident."""
 
 import random
 import re
@@ -20,6 +20,7 @@ class FakeSlack(ThreadingHTTPServer):
     def __init__(self, seed: int) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.told: Counter[int] = Counter()
+        self.bodies: list[str] = []
         self.lock = threading.Lock()
         self.random = random.Random(seed)
 
@@ -36,10 +37,11 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"])).decode()
-        number = re.search(r"incident-(\d+)-", body)
+        numbers = set(re.findall(r"incident-(\d+)-", body))
         with self.server.lock:
-            if number is not None:  # an incomplete request is none
-                self.server.told[int(number[1])] += 1
+            if numbers:  # an incomplete request is none
+                self.server.told.update(map(int, numbers))
+                self.server.bodies.append(body)
             delay = self.server.random.uniform(0, SLOWEST_ANSWER_S)
         time.sleep(delay)
         self.send_response(200)

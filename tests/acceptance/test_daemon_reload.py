@@ -111,3 +111,25 @@ def test_a_run_under_way_survives_a_reload(tmp_path: Path) -> None:
         until(lambda: place.row("slow").outcome == "done", "the end of the run")
         assert len(place.rows("slow")) == 1
         assert daemon.stop() == 0
+
+
+def test_other_policies_are_taken_over_and_broken_ones_are_not(tmp_path: Path) -> None:
+    place = Place(tmp_path, jobs="quick", settings={"POLICIES_FILE": "policies.toml"})
+    policy = '[[policy]]\nname = "p"\nfirst_response = "{}"\n'
+    file = place.state / "policies.toml"
+    file.write_text(policy.format("10"))
+    with place.start() as daemon:
+        assert daemon.ends() == 78
+        assert "policies.toml line 3: " in daemon.log()
+    file.write_text(policy.format("10m"))
+    with place.start().ready() as daemon:
+        file.write_text(policy.format("10"))
+        reload(daemon)
+        assert "Reload refused, the settings in force stay: policies.toml line 3: " in daemon.log()
+        file.write_text(policy.format("20m"))
+        reload(daemon)
+        daemon.logged("Policies: version ")
+        reload(daemon)
+        daemon.logged("Settings read again: no difference")
+        assert daemon.log().count("Policies: version ") == 1
+        assert daemon.stop() == 0

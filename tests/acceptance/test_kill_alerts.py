@@ -3,16 +3,12 @@
 import os
 import random
 import signal
-import subprocess
-import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from fake_slack import FakeSlack, listening
+from alert_lives import lives_of
 from sqlalchemy import func, select
 
 from roundsman.repositories.engine import Store
@@ -22,50 +18,6 @@ KILLS = 200
 INCIDENTS_A_LIFE = 2
 LONGEST_LIFE_S = 0.25
 PATIENCE_S = 60.0
-
-
-class Lives:
-    """Starts one process after another on the same store, and kills them."""
-
-    def __init__(self, folder: Path, slack: FakeSlack) -> None:
-        self.incidents = folder / "incidents"
-        self.incidents.touch()
-        self._host = subprocess.Popen(
-            [
-                sys.executable,
-                Path(__file__).with_name("alerting_child.py"),
-                folder / "roundsman.db",
-                self.incidents,
-                slack.url,
-            ],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-
-    def more_incidents(self, count: int) -> None:
-        with self.incidents.open("a") as file:
-            file.write("x" * count)
-
-    def begin(self) -> int:
-        assert self._host.stdin is not None
-        assert self._host.stdout is not None
-        self._host.stdin.write("live\n")
-        self._host.stdin.flush()
-        return int(self._host.stdout.readline())
-
-    def close(self) -> None:
-        self._host.communicate(timeout=10)
-
-
-@contextmanager
-def lives_of(folder: Path, seed: int = 0) -> Iterator[tuple[Lives, FakeSlack]]:
-    with listening(seed) as slack:
-        lives = Lives(folder, slack)
-        try:
-            yield lives, slack
-        finally:
-            lives.close()
 
 
 def until_all_told(store: Store, incidents: int) -> None:
@@ -91,7 +43,7 @@ def assert_one_row_each(store: Store, incidents: int) -> None:
 @pytest.mark.slow
 def test_kill_9_loses_no_alert_and_costs_one_repeat_at_most(sqlite_store: Store, tmp_path: Path) -> None:
     chance = random.Random(20260303)
-    with lives_of(tmp_path, seed=1) as (lives, slack):
+    with lives_of("alerting_child.py", tmp_path, seed=1) as (lives, slack):
         for _ in range(KILLS):
             lives.more_incidents(INCIDENTS_A_LIFE)
             pid = lives.begin()
@@ -111,7 +63,7 @@ def test_kill_9_loses_no_alert_and_costs_one_repeat_at_most(sqlite_store: Store,
 
 def test_two_processes_on_one_store_tell_everything_once(sqlite_store: Store, tmp_path: Path) -> None:
     incidents = 40
-    with lives_of(tmp_path) as (lives, slack):
+    with lives_of("alerting_child.py", tmp_path) as (lives, slack):
         lives.more_incidents(incidents)
         pids = [lives.begin(), lives.begin()]
         until_all_told(sqlite_store, incidents)

@@ -91,10 +91,12 @@ def test_after_installation_it_runs_is_enabled_and_says_what_it_does(box: Rounds
     assert box.run("systemd-analyze", "verify", UNIT).stderr == ""
     assert box.run("stat", "--format=%U:%G %a", "/var/lib/roundsman").stdout.strip() == "roundsman:roundsman 700"
     assert box.run("stat", "--format=%U:%G %a", "/etc/roundsman/credentials").stdout.strip() == "root:root 700"
+    assert box.run("stat", "--format=%U:%G %a", "/etc/roundsman/policies.toml").stdout.strip() == "root:roundsman 640"
 
 
 def test_installing_again_upgrades_restarts_and_keeps_the_settings(box: RoundsmanBox) -> None:
     box.set("LOG_LEVEL=debug")
+    box.run("sh", "-c", "echo '# mine' >> /etc/roundsman/policies.toml")
     box.systemctl("start", UNIT)
     before, release = box.main_pid(), box.run("readlink", "/opt/roundsman/venv").stdout
     said = box.install().stdout
@@ -103,6 +105,7 @@ def test_installing_again_upgrades_restarts_and_keeps_the_settings(box: Roundsma
     assert box.run("readlink", "/opt/roundsman/venv").stdout != release
     assert len(box.run("ls", "/opt/roundsman/releases").stdout.split()) == 1
     assert box.run("cat", "/etc/roundsman/roundsman.env").stdout == "LOG_LEVEL=debug\n"
+    assert box.run("cat", "/etc/roundsman/policies.toml").stdout.endswith("\n# mine\n")
 
 
 def test_uninstalling_keeps_data_and_settings_and_a_new_installation_finds_them(box: RoundsmanBox) -> None:

@@ -24,9 +24,10 @@ from roundsman.alerts.channels import (
     build_channels,
 )
 from roundsman.alerts.channels.base import HTTP_TIMEOUT, Channel, DeliveryError, Fault
-from roundsman.alerts.message import Message, one_line
+from roundsman.alerts.message import Item, Message, one_line
 from roundsman.clock import ManualClock
 from roundsman.repositories.alerts import Severity
+from roundsman.repositories.audience import Mention
 from roundsman.repositories.notifications import NotificationEvent
 
 HOOK_PATH = "/services/T0AAAAAAA/B0BBBBBBB/hookSecretPartXyz123"
@@ -334,6 +335,65 @@ def test_long_texts_are_cut_below_the_limits(
         assert len(block["text"]["text"]) <= 3000
         assert "&l…" not in block["text"]["text"]
     assert len(body["text"]) <= 4096
+
+
+LAN, CARE = Mention("Lan", "U024BE7LH", "123456789"), Mention("Care", "SAZ94GDB8", "care_team")
+STRANGERS = (
+    Mention("<!channel>", "!channel", "here everybody"), Mention("@here", "U1> <!here", "1&x"), Mention("Nobody"),
+)  # fmt: skip
+
+
+def test_slack_calls_whom_it_should_and_nobody_else(httpserver: HTTPServer, url: str, clock: ManualClock) -> None:
+    for name in ("slack-webhook", "slack-bot"):
+        httpserver.clear()
+        answering(httpserver, SERVICES[name].good_answer)
+        SERVICES[name].channel(url, clock).send(news(mentions=(LAN, CARE, *STRANGERS)))
+        called = _sent(httpserver)["blocks"][-2]["text"]["text"]
+        assert called == "<@U024BE7LH> <!subteam^SAZ94GDB8> &lt;!channel&gt; @here Nobody"
+
+
+def test_telegram_calls_whom_it_should_and_nobody_else(httpserver: HTTPServer, url: str, clock: ManualClock) -> None:
+    answering(httpserver, SERVICES["telegram"].good_answer)
+    message = news("@minh_sales and a@b.vn have waited", lines=("for @all",), mentions=(LAN, CARE, *STRANGERS))
+    SERVICES["telegram"].channel(url, clock).send(message)
+    text = _sent(httpserver)["text"]
+    assert '\n<a href="tg://user?id=123456789">Lan</a> @care_team &lt;!channel&gt; @\u2060here Nobody\n' in text
+    assert re.findall(r"@\w+", text) == ["@care_team"], "a name in the text calls somebody"
+
+
+def test_the_console_names_whom_it_cannot_call(clock: ManualClock, caplog: pytest.LogCaptureFixture) -> None:
+    (console,) = build_channels(ChannelOptions(), clock)
+    console.send(news(mentions=(LAN, CARE), event=NotificationEvent.WARNING, link=None))
+    assert caplog.records[0].getMessage() == "WARNING Lan has waited 23 min on Shop A (Lan, Care)"
+
+
+@pytest.mark.parametrize("count", [1, 3, 400])
+def test_a_digest_shows_as_many_as_fit_and_counts_the_others(
+    service: Service, httpserver: HTTPServer, url: str, clock: ManualClock, count: int
+) -> None:
+    answering(httpserver, service.good_answer)
+    items = tuple(Item(f"Khách <{n}>, 45 min", f"https://pancake.vn/?c={n}&x=1") for n in range(count))
+    message = news(items=items, more="and {count} more", mentions=(LAN,) * 600, link=None)
+    service.channel(url, clock).send(message)
+    body = _sent(httpserver)
+    sections = [block["text"]["text"] for block in body.get("blocks", ())]
+    assert max((len(section) for section in sections), default=0) <= 3000
+    assert len(body["text"]) <= 4096
+    shown = "\n".join(sections) or body["text"]
+    lines = [line for line in shown.splitlines() if "Khách" in line]
+    assert "https://pancake.vn/?c=0&amp;x=1" in lines[0]
+    assert "&lt;0&gt;, 45 min" in lines[0]
+    if count < 10:
+        assert len(lines) == count
+        assert " more" not in shown
+    else:
+        assert 10 < len(lines) < count
+        assert f"\nand {count - len(lines)} more" in shown
+
+
+@pytest.mark.parametrize(("name", "can_edit"), [("slack-webhook", False), ("slack-bot", True), ("telegram", True)])
+def test_a_channel_says_whether_it_can_edit(url: str, clock: ManualClock, name: str, can_edit: bool) -> None:
+    assert SERVICES[name].channel(url, clock).can_edit is can_edit
 
 
 def test_a_slack_bot_edits_its_message(httpserver: HTTPServer, url: str, clock: ManualClock) -> None:

@@ -164,4 +164,4 @@ def _described(connection: Connection) -> list[Any]:
 def _lines(sql: str | None) -> list[str]:
     # SQLite quotes the name of a table that was rebuilt, and adds a column at the end of the last line
     text_of_all = (sql or "").replace("\t", "").replace('"', "")
-    return [part.strip() for part in re.split(r",?\n|, ", text_of_all) if part.strip()]
+    return [part.strip() for part in re.split(r"\n|, ", text_of_all.replace(",\n", "\n")) if part.strip()]

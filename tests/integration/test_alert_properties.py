@@ -1,4 +1,7 @@
-"""Random lives: conditions come and go while the sender is killed at every point. The store stays in order."""
+"""Random lives: conditions come, rise and go, alone and by the dozen, while the sender is killed at every point.
+
+The store stays in order, nothing is lost, and nobody who was alarmed is left without the end.
+"""
 
 from collections import Counter
 from collections.abc import Iterator

@@ -3,6 +3,7 @@
 import logging
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -11,15 +12,17 @@ from pytest_httpserver import HTTPServer
 
 from roundsman.alerts.channels import ChannelOptions, SlackOptions, TelegramOptions, build_channels
 from roundsman.alerts.channels.base import DeliveryError, Fault
+from roundsman.alerts.condition import Escalation
 from roundsman.alerts.delivery import LEASE, Delivered
 from roundsman.alerts.line import BURST
 from roundsman.alerts.sender import LOOK_EVERY_S, Sender
 from roundsman.alerts.templates import Language
 from roundsman.clock import ManualClock, SystemClock
 from roundsman.owner import Owner
+from roundsman.repositories.audience import Audience, Mention
 from roundsman.repositories.channels import ChannelRepository
 from roundsman.repositories.engine import Store
-from roundsman.repositories.notification_claims import NotificationClaims
+from roundsman.repositories.notification_claims import DIGEST_REST, NotificationClaims
 from roundsman.repositories.notifications import Notification, NotificationRepository
 
 BUSY = DeliveryError(Fault.TEMPORARY, "HTTP 503")
@@ -117,6 +120,87 @@ def test_after_a_burst_messages_of_a_channel_keep_their_distance(store: Store, c
     assert len(drain(sender)) == 1
     clock.advance(timedelta(seconds=2))
     assert len(drain(sender)) == 2
+
+
+# --- levels and digests ---
+
+SALES = Audience("Sales", mentions=(Mention("Lan", "U024BE7LH"),), digest_from=3)
+
+
+def fire_for_sales(store: Store, clock: ManualClock, sender: Sender, *subjects: str, level: int = 1) -> None:
+    with book_of(store, clock, sender).transaction("monitor") as desk:
+        desk.fire_all([replace(unreplied(subject, clock.now()), level=level, audience=SALES) for subject in subjects])
+
+
+def test_each_level_calls_its_people_and_every_message_is_edited_at_the_end(
+    store: Store, clock: ManualClock, sender: Sender, mailbox: Mailbox
+) -> None:
+    fire_for_sales(store, clock, sender, "1", level=0)
+    drain(sender)
+    for level in (1, 2):
+        clock.advance(timedelta(minutes=10))
+        facts = {"waited_minutes": 23 + 10 * level}
+        with book_of(store, clock, sender).transaction("monitor") as desk:
+            desk.escalate(Escalation(f"{KIND}:1", level, SALES, facts))
+        drain(sender)
+    assert mailbox.titles == [
+        "Nguyễn Thị Lan has waited 23 min on Shop A (Messenger): 0 min left",
+        "Nguyễn Thị Lan has waited 33 min on Shop A (Messenger)",
+        "Nguyễn Thị Lan has waited 43 min on Shop A (Messenger)",
+    ]
+    assert mailbox.told[2].lines[-1] == "Level 2, Sales"
+    assert {message.mentions for message in mailbox.told} == {SALES.mentions}
+    resolve(store, clock, sender, "1")
+    drain(sender)
+    assert sorted(receipt.keys["number"] for receipt, _ in mailbox.edited) == ["1", "2", "3"]
+    assert {message.title for _, message in mailbox.edited} == {
+        "Nguyễn Thị Lan on Shop A (Messenger): answered by Hoa after 24 min"
+    }
+
+
+def test_a_digest_is_one_message_that_is_edited_until_all_are_over(
+    store: Store, clock: ManualClock, sender: Sender, mailbox: Mailbox
+) -> None:
+    fire_for_sales(store, clock, sender, "1", "2", "3")
+    assert drain(sender) == [Delivered.SENT]
+    assert (mailbox.titles, len(mailbox.told[0].items)) == (["3 customers have waited too long (Sales)"], 3)
+    for subject in ("2", "1", "3"):
+        resolve(store, clock, sender, subject)
+        drain(sender)
+    assert drain(sender) == []
+    clock.advance(DIGEST_REST)
+    drain(sender)
+    assert [message.title for _, message in mailbox.edited] == [
+        "2 of 3 customers still wait (Sales)", "All 3 customers were answered (Sales)",
+    ]  # fmt: skip
+    assert {receipt.keys["number"] for receipt, _ in mailbox.edited} == {"1"}
+
+
+def test_a_change_that_comes_too_soon_is_put_off_until_its_time(
+    store: Store, clock: ManualClock, sender: Sender, mailbox: Mailbox
+) -> None:
+    fire_for_sales(store, clock, sender, "1", "2", "3")
+    drain(sender)
+    for subject in ("1", "2"):
+        resolve(store, clock, sender, subject)
+        drain(sender)
+    with store.read() as connection:
+        (waiting,) = NotificationRepository().outlook(connection)
+    assert waiting.earliest == clock.now() + DIGEST_REST, "the sender would ask again and again"
+
+
+def test_a_channel_that_cannot_edit_hears_of_a_digest_twice(store: Store, clock: ManualClock) -> None:
+    hook = Mailbox(can_edit=False)
+    sender = registered(sender_of(store, clock, [hook]))
+    fire_for_sales(store, clock, sender, "1", "2", "3")
+    for subject in ("1", "2", "3"):
+        drain(sender)
+        clock.advance(timedelta(minutes=1))
+        resolve(store, clock, sender, subject)
+    drain(sender)
+    assert (len(hook.told), [message.title for _, message in hook.edited]) == (
+        1, ["All 3 customers were answered (Sales)"],
+    )  # fmt: skip
 
 
 # --- failing ---

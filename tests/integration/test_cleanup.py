@@ -4,14 +4,16 @@ import logging
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import datetime, timedelta
+from pathlib import Path
 
 import pytest
+from chats import NOW, Desk, ago, export, message, staff
 from queue_places import ME
 from queue_samples import draft, drafts, numbers, take, take_one
 from run_bench import Benches, workflow
 
 from jobs import cleanup
-from jobs.cleanup import DEAD_LETTERS_KEPT_FOR, Cleanup
+from jobs.cleanup import DEAD_LETTERS_KEPT_FOR, OBSERVATIONS_KEPT_FOR, Cleanup
 from roundsman.clock import ManualClock
 from roundsman.errors import QueueError
 from roundsman.owner import Owner
@@ -19,10 +21,13 @@ from roundsman.queues.base import Queue, QueueOptions
 from roundsman.queues.memory import MemoryQueue
 from roundsman.queues.sql import SqlQueue
 from roundsman.repositories.engine import Store
+from roundsman.repositories.observations import ObservationRepository
+from roundsman.repositories.stale_spans import StaleSpanRepository
 from roundsman.repositories.ticks import TickRepository
 from roundsman.scheduling.job import JobContext, StoppedError, StopReason, StopToken
 
 LOG = logging.LoggerAdapter(logging.getLogger("test"), {})
+NOTHING = {"ticks": 0, "alerts": 0, "runs": 0, "observations": 0, "stale_spans": 0}
 AWAY = "Redis redis 127.0.0.1:6379/0 was not reached; check REDIS_URL."
 
 
@@ -61,7 +66,7 @@ def test_dead_letters_are_kept_for_thirty_days(store: Store, clock: ManualClock,
     clock.advance(timedelta(days=29))
     assert clean(store, clock, queue)["dead_letters"] == 0, "to the end of the thirtieth day"
     clock.advance(timedelta(seconds=1))
-    assert clean(store, clock, queue) == {"ticks": 0, "alerts": 0, "runs": 0, "dead_letters": 1}
+    assert clean(store, clock, queue) == NOTHING | {"dead_letters": 1}
     assert numbers(queue.dead()) == [2]
 
 
@@ -107,3 +112,30 @@ def test_it_stops_between_two_batches(store: Store, clock: ManualClock, queue: Q
     with pytest.raises(StoppedError):
         clean(store, clock, queue, stop)
     assert numbers(queue.dead()) == [1]
+
+
+def test_what_was_known_is_kept_for_sixty_days_and_longer_of_whoever_waits(
+    store: Store, clock: ManualClock, queue: Queue, tmp_path: Path
+) -> None:
+    desk = Desk(store, clock, tmp_path)
+    questions = [message("m1", ago(5), name="waits"), message("m2", ago(5), name="answered")]
+    desk.take(export(messages=questions))
+    desk.take(export(messages=[message("m3", ago(1), staff(), name="answered")]))
+    clock.advance(OBSERVATIONS_KEPT_FOR)
+    assert clean(store, clock, queue)["observations"] == 0
+    clock.advance(timedelta(seconds=1))
+    assert clean(store, clock, queue)["observations"] == 2
+    with store.read() as connection:
+        assert len(ObservationRepository().of(connection, "100_waits")) == 1
+        assert ObservationRepository().of(connection, "100_answered") == []
+
+
+def test_old_stale_spans_go_and_an_open_one_stays(store: Store, clock: ManualClock, queue: Queue) -> None:
+    spans = StaleSpanRepository()
+    with store.write() as connection:
+        spans.mark(connection, ["100", "200"], clock.now())
+        spans.mark(connection, ["200"], clock.now() + timedelta(minutes=5))
+    clock.advance(OBSERVATIONS_KEPT_FOR + timedelta(minutes=6))
+    assert clean(store, clock, queue)["stale_spans"] == 1
+    with store.read() as connection:
+        assert [span.page_id for span in spans.since(connection, NOW)] == ["200"]

@@ -311,9 +311,9 @@ def test_demo_tells_the_whole_story_and_leaves_nothing_behind(
     assert end.value.code == EXIT_DONE
     rounds = [line.strip() for line in said.out.splitlines() if line.startswith("  ")]
     assert rounds == [
-        "done: 2 checked, 2 late, 2 opened, 0 resolved",
-        "done: 2 checked, 2 late, 0 opened, 0 resolved",
-        "done: 2 checked, 1 late, 0 opened, 1 resolved",
+        "done: 2 checked, 2 late, 2 opened, 0 escalated, 0 resolved, 0 held",
+        "done: 0 checked, 2 late, 0 opened, 0 escalated, 0 resolved, 0 held",
+        "done: 1 checked, 1 late, 0 opened, 0 escalated, 1 resolved, 0 held",
     ]
     assert (said.err.count("ALERT "), said.err.count("RESOLVED ")) == (2, 1)
     assert "Trần Minh" in said.err

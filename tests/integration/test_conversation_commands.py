@@ -216,3 +216,21 @@ def test_a_bad_file_is_one_sentence_and_exit_code_2(shell: Shell, content: str |
 def test_control_characters_in_names_do_not_reach_the_terminal(shell: Shell) -> None:
     shell.take(export(pages=[page(pageName="\x1b[2J\x1b[31mred")], messages=[message("m1", NOW)]))
     assert "\x1b" not in shell.run("list").stdout
+
+
+def test_webhook_calls_are_imported_and_conversations_asked_for_anew(shell: Shell) -> None:
+    sent = {"id": "m1", "conversation_id": "100_1", "page_id": "100", "inserted_at": "2026-03-03T04:00:00", "from": {}}
+    calls = [
+        {"event_type": "messaging", "page_id": "100", "data": {"message": sent}},
+        {"event_type": "post", "data": {}},
+    ]
+    done = shell.run("import", "--webhook", "-", stdin=json.dumps(calls))
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "Imported 2 webhook calls of standard input" in done.stdout
+    assert "Not needed and passed over: 1 x post." in done.stdout
+    done = shell.run("import", "--webhook", "-", "--json", stdin=json.dumps(calls))
+    assert json.loads(done.stdout)["messages_new"] == 0
+    assert shell.run("resync", "100_1").stdout == "Asked for: 100_1.\n"
+    done = shell.run("resync", "100_1", "nobody")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "There is no conversation 'nobody'" in done.stderr

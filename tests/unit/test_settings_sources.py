@@ -55,6 +55,23 @@ def test_another_file_may_be_named(place: Path) -> None:
     assert load({"ROUNDSMAN_ENV_FILE": "other.env"}, place).log_level == "debug"
 
 
+def test_the_file_of_policies_is_meant_from_where_it_was_named(place: Path) -> None:
+    (place / "etc").mkdir()
+    write(place, "POLICIES_FILE=policies.toml\n", "etc/roundsman.env")
+    assert load({"ROUNDSMAN_ENV_FILE": "etc/roundsman.env"}, place).policies_file == place / "etc" / "policies.toml"
+    assert load({"POLICIES_FILE": "policies.toml"}, place).policies_file == place / "policies.toml"
+    assert load({"POLICIES_FILE": "/srv/policies.toml"}, place).policies_file == Path("/srv/policies.toml")
+    assert load({"POLICIES_FILE": ""}, place).policies_file is None
+
+
+def test_the_file_of_policies_is_no_file_of_a_secret(place: Path) -> None:
+    write(place, "POLICIES=x\n")
+    assert faults({}, place) == ["POLICIES (.env line 1): no such setting; remove it; config/example.env lists all."]
+    assert load({"POLICY_FILE": "x"}, write(place, "")).notes == ()
+    (note,) = load({"POLICIES_FIL": "x"}, place).notes
+    assert note.endswith("did you mean POLICIES_FILE?")
+
+
 def test_a_fault_in_the_file_names_file_and_line(place: Path) -> None:
     write(place, "\n\nLOG_LEVEL=loud\n")
     assert faults({}, place) == ["LOG_LEVEL (.env line 3): 'loud' is not one of debug, info, warning, error."]

@@ -190,7 +190,7 @@ KINDS: Mapping[str, Callable[[Texts, Scene], tuple[str, ...]]] = {
 
 
 def _plain(value: object) -> object:
-    return covered(value) if isinstance(value, str) else value
+    return value if isinstance(value, int | float) else covered(str(value))
 
 
 def _named(audience: Audience) -> tuple[Mention, ...]:

@@ -20,8 +20,8 @@ _PLATFORMS = {"messenger": "Messenger", "whatsapp": "WhatsApp", "tiktok": "TikTo
 _MOST_CHARGED = 5
 
 _ADDRESS = re.compile(r"[\w.+-]+@[\w-]+(\.[\w-]+)+")
-_NUMBER = re.compile(r"(?<![\w.])\+?\(?\d(?:[ .()\-]{0,2}\d){7,14}(?!\w)")
-"""Eight to fifteen digits in a row, however they are grouped (E.164 has fifteen at most)."""
+_NUMBER = re.compile(r"(?<![\w.])(?!\d{4}-\d\d-\d\d)\+?\(?\d(?:[ .()\-]{0,2}\d){7,14}(?!\w)")
+"""Eight to fifteen digits in a row, however they are grouped (E.164 has fifteen at most), unless they are a date."""
 
 
 @dataclass(frozen=True)

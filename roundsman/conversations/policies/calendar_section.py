@@ -1,7 +1,7 @@
 """`[calendar.NAME]`: a zone, hours of the weekdays, holidays, and days that are different."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import date, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -9,8 +9,8 @@ from zoneinfo import ZoneInfo
 from roundsman.conversations.policies.section import Section, shown
 from roundsman.conversations.policies.toml_lines import Path
 from roundsman.conversations.shifts.calendar import ShiftCalendar
-from roundsman.conversations.shifts.days import Rules
-from roundsman.conversations.shifts.holidays import Holidays, Lunar, Tet, Vietnam, Yearly, parse_country
+from roundsman.conversations.shifts.days import Holidays, Rules
+from roundsman.conversations.shifts.holidays import Lunar, Tet, Vietnam, Yearly, parse_country
 from roundsman.conversations.shifts.ical import IcalError, parse_ical
 from roundsman.conversations.shifts.span import Span, whole_days
 from roundsman.conversations.shifts.week import Hours, Week, make_week, parse_hours, parse_weekdays
@@ -28,26 +28,25 @@ def read_calendar(section: Section, name: str, read_file: ReadFile) -> ShiftCale
     """The calendar, as far as it can be read."""
     zone, week = _zone(section), _week(section)
     holidays = _holidays(section, read_file)
-    closed = {span for _, span in _spans(section, "closed")}
-    opened: list[Span] = []
-    usual: list[tuple[date, date]] = []
-    for path, span in _spans(section, "open"):
+    closed = {span for _, span, _ in _spans(section, "closed")}
+    opened: set[Span] = set()
+    usual: set[tuple[date, date]] = set()
+    for path, span, has_hours in _spans(section, "open"):
         first, last = span.start.date(), (span.end - timedelta.resolution).date()
-        if span != whole_days(first, last, span.why):
-            opened.append(span)
-        elif not any(week.hours(date.fromordinal(day)) for day in range(first.toordinal(), last.toordinal() + 1)):
-            section.faults.add(
-                path, f"{section.label}: open: that day has no usual hours; add some, such as 09:00-12:00"
-            )
+        if has_hours:
+            opened.add(span)
+        elif any(week.hours(date.fromordinal(day)) for day in range(first.toordinal(), last.toordinal() + 1)):
+            usual.add((first, last))
         else:
-            usual.append((first, last))
+            reason = "that day has no usual hours; add some, such as 09:00-12:00"
+            section.faults.add(path, f"{section.label}: open: {reason}")
     section.refuse_unknown(_weekday_advice)
     rules = Rules(
         week,
         tuple(sorted(set(holidays), key=repr)),
         tuple(sorted(closed)),
-        tuple(sorted(set(opened))),
-        tuple(sorted(set(usual))),
+        tuple(sorted(opened)),
+        tuple(sorted(usual)),
     )
     return ShiftCalendar(name, zone, rules)
 
@@ -159,8 +158,8 @@ def _yearly(text: str, why: str) -> Holidays:
 # --- days that are different ---
 
 
-def _spans(section: Section, key: str) -> list[tuple[Path, Span]]:
-    found = []
+def _spans(section: Section, key: str) -> Iterator[tuple[Path, Span, bool]]:
+    """Each with its place, and whether it names hours."""
     for path, entry in section.entries(key, tables=True):
         table = _table(section, path, key, entry)
         text = table.text("on", required=True)
@@ -169,13 +168,12 @@ def _spans(section: Section, key: str) -> list[tuple[Path, Span]]:
         if text is None:
             continue
         try:
-            found.append((path, _span(text, why or f"closed on {text}" if key == "closed" else "")))
+            yield (path, *_span(text, why or f"closed on {text}" if key == "closed" else ""))
         except ValueError as error:
             section.faults.add(path, f"{section.label}: {key}: {shown(text)} {error}")
-    return found
 
 
-def _span(text: str, why: str) -> Span:
+def _span(text: str, why: str) -> tuple[Span, bool]:
     """`2026-09-02`, `2026-02-14..2026-02-22`, `2026-10-10 12:00-18:00`. Raises ValueError with half a sentence."""
     found = _DATES.fullmatch(text)
     try:
@@ -186,8 +184,8 @@ def _span(text: str, why: str) -> Span:
     if last < first:
         raise ValueError("ends before it begins; write the first day first")
     if found and found[3]:
-        return Span(*parse_hours(found[3]).on(first), why)
-    return whole_days(first, last, why)
+        return Span(*parse_hours(found[3]).on(first), why), True
+    return whole_days(first, last, why), False
 
 
 def _table(section: Section, path: Path, key: str, entry: Any) -> Section:

@@ -12,6 +12,9 @@ from roundsman.conversations.policies.staff import Staff, Team
 from roundsman.conversations.shifts.calendar import ALWAYS, ShiftCalendar
 from roundsman.repositories.watch_list import AnsweringClock
 
+_UNKNOWN_TEAM = Team("", manager=Staff("", ""))
+"""Stands for a name that is a fault already, so that no level complains of it as well."""
+_SCOPE = frozenset({"pages", "types", "tags"})
 _CLOCKS = {clock.value: clock for clock in AnsweringClock}
 
 
@@ -36,7 +39,7 @@ def read_policy(section: Section, names: Names) -> Policy | None:
     warn_before, stale_after = section.duration("warn_before"), section.duration("stale_after")
     if warn_before and first and following and warn_before >= min(first, following):
         section.fault("warn_before", "is not shorter than the time that is allowed; make it shorter")
-    team = section.one_of("team", names.teams, "team")
+    team = section.one_of("team", names.teams, "team") or (_UNKNOWN_TEAM if "team" in section.values else None)
     levels = _levels(section, team, names, max(first or timedelta(0), following or timedelta(0)))
     defaults = Policy("", timedelta(minutes=1), timedelta(minutes=1))
     excluded = _tags(section, "exclude_tags")
@@ -140,5 +143,6 @@ def refuse_unreachable(sections: list[Section], policies: list[Policy | None]) -
             section.fault("name", f"the policy in line {line} is called so already; name one of the two anew")
         if isinstance(name, str):
             seen.setdefault(name, section)
-        if everything is None and policy is not None and policy.scope.is_everything:
+        restricts = _SCOPE & section.values.keys()  # also one that is a fault for itself
+        if everything is None and policy is not None and policy.scope.is_everything and not restricts:
             everything = section

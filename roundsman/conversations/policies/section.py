@@ -1,6 +1,6 @@
 """One table of the file while it is read: typed values out of it, and a sentence with its line for each fault."""
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from datetime import timedelta
 from typing import Any, TypeVar
 
@@ -23,7 +23,7 @@ class Faults:
     def add(self, path: Path, text: str) -> None:
         """Note a fault of the value at this path: the rest of a sentence, without its full stop."""
         line = self.line(path)
-        self._found.append((line, f"{self._file} line {line}: {text}."))
+        self._found.append((line, f"{self._file} line {line}: {text}{'' if text.endswith('?') else '.'}"))
 
     def line(self, path: Path) -> int:
         """Where a value stands; that of the table around it when it has no line of its own."""
@@ -152,7 +152,7 @@ def suggestion(name: str, known: Collection[str]) -> str:
 
     nearest = get_close_matches(name, known, n=1, cutoff=0.6)
     if nearest:
-        return f"; did you mean {nearest[0]}?".removesuffix("?")
+        return f"; did you mean {nearest[0]}?"
     return f"; known are {', '.join(sorted(known))}" if known else "; none is known"
 
 
@@ -169,8 +169,3 @@ def shown(value: Any) -> str:
     else:
         text = str(value)
     return text if len(text) <= _MOST_SHOWN else f'{text[: _MOST_SHOWN - 3]}..."'
-
-
-def joined(words: Iterable[str]) -> str:
-    """`a, b`."""
-    return ", ".join(words)

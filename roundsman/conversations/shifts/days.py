@@ -7,10 +7,9 @@ works it out itself; if two do, they find the same, and one of them is kept.
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 from zoneinfo import ZoneInfo
 
-from roundsman.conversations.shifts.holidays import Holidays
 from roundsman.conversations.shifts.span import DAY, Span, Stretch, merged, moment_of, without
 from roundsman.conversations.shifts.week import AROUND_THE_CLOCK, Week
 
@@ -21,6 +20,14 @@ FIRST_DAY, LAST_DAY = date(_FIRST_YEAR, 1, 1).toordinal(), date(_LAST_YEAR, 12, 
 _ZERO = timedelta(0)
 _MOST_KEPT_DAYS = 4096
 _MOST_KEPT_YEARS = 16
+
+
+class Holidays(Protocol):
+    """A rule that says what is closed in a year. Here, so that who has no holidays needs no lunar calendar."""
+
+    def in_year(self, year: int) -> Sequence[Span]:
+        """What begins in the year; more does no harm."""
+        ...
 
 
 @dataclass(frozen=True)

@@ -4,18 +4,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import lru_cache
-from typing import Any, Protocol
+from typing import Any
 
+from roundsman.conversations.shifts.days import Holidays
 from roundsman.conversations.shifts.lunar import solar_date, tet
 from roundsman.conversations.shifts.span import Span, whole_days
-
-
-class Holidays(Protocol):
-    """A rule that says what is closed in a year."""
-
-    def in_year(self, year: int) -> Sequence[Span]:
-        """What begins in the year; more does no harm."""
-        ...
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from typing import Any
 from roundsman.conversations.shifts.span import Span
 
 _TOO_OFTEN = frozenset({"SECONDLY", "MINUTELY", "HOURLY"})
+_PARTS_OF_DAYS = ("BYHOUR", "BYMINUTE", "BYSECOND")
 _CUT_AT = 60
 
 
@@ -107,11 +108,23 @@ def _fault(event: Any) -> str | None:
         return f"cannot be read ({broken[0]})"
     if "DTSTART" not in event:
         return "has no start (DTSTART)"
+    try:
+        start, end = event.decoded("dtstart"), event.decoded("dtend", event.decoded("dtstart"))
+    except (ValueError, TypeError, AttributeError):
+        start = end = None
+    if not isinstance(start, date) or not isinstance(end, date):
+        return "has a start or an end that is no time"
     rules = event.get("RRULE", [])
-    for rule in rules if isinstance(rules, list) else [rules]:
-        often = next((str(each).upper() for each in rule.get("FREQ", ()) if str(each).upper() in _TOO_OFTEN), None)
-        if often:
-            return f"is repeated {often}; daily is the most often that a closure comes again"
+    return next(filter(None, map(_fault_of_rule, rules if isinstance(rules, list) else [rules])), None)
+
+
+def _fault_of_rule(rule: Any) -> str | None:
+    often = [str(each).upper() for each in rule.get("FREQ", ()) if str(each).upper() in _TOO_OFTEN]
+    often += [part for part in _PARTS_OF_DAYS if part in rule]
+    if often:
+        return f"is repeated {often[0]}; daily is the most often that a closure comes again"
+    if any(each < 1 for each in rule.get("INTERVAL", ())):
+        return "is repeated after no time (INTERVAL)"
     return None
 
 

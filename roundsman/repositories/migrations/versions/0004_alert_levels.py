@@ -33,6 +33,7 @@ def upgrade() -> None:
         batch_op.add_column(sa.Column("rank", sa.Integer(), server_default=sa.text("0"), nullable=False))
         batch_op.add_column(sa.Column("audience", Json, nullable=True))
         batch_op.add_column(sa.Column("is_digest", sa.Boolean(), server_default=sa.text("false"), nullable=False))
+        batch_op.add_column(sa.Column("maybe_sent", sa.Boolean(), server_default=sa.text("false"), nullable=False))
         batch_op.add_column(sa.Column("edits", sa.BigInteger(), nullable=True))
         batch_op.add_column(sa.Column("edit_after", UtcTime(), nullable=True))
         batch_op.drop_constraint(batch_op.f("uq_notifications_alert_id_channel_event"), type_="unique")
@@ -92,6 +93,7 @@ def upgrade() -> None:
             "alert_id", "channel", "event", "level", name=op.f("uq_notification_alerts_alert_id_channel_event_level")
         ),
     )
+    op.execute("UPDATE notifications SET maybe_sent = true WHERE status = 'pending' AND attempts > 0 AND error IS NULL")
     op.execute(
         "INSERT INTO notification_alerts (notification_id, alert_id, channel, event, level)"
         " SELECT id, alert_id, channel, event, level FROM notifications"

@@ -1,0 +1,117 @@
+"""`roundsman alerts why`: what became of one alert, step by step, and why somebody was told or not."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Annotated, Any
+from zoneinfo import ZoneInfo
+
+import typer
+
+from roundsman.cli.alert_list import delivery_words
+from roundsman.cli.output import print_json, say
+from roundsman.cli.session import Session
+from roundsman.errors import BadInputError
+from roundsman.repositories.alert_log import AlertLog, LogEntry, LogEvent
+from roundsman.repositories.alerts import Alert, AlertRepository
+from roundsman.repositories.channels import ChannelRepository
+from roundsman.repositories.notifications import Notification, NotificationRepository, NotificationStatus
+
+AlertArgument = Annotated[int, typer.Argument(metavar="ID", min=1, help="The number that `alerts list` shows.")]
+
+
+def tell_why(
+    ctx: typer.Context,
+    alert_id: AlertArgument,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Tell what became of one alert: who was told when, who was not, and why."""
+    session: Session = ctx.obj
+    with session.store.read() as connection:
+        alert = AlertRepository().find(connection, alert_id)
+        trail = AlertLog().of_alert(connection, alert_id)
+        deliveries = NotificationRepository().of_alerts(connection, [alert_id]).get(alert_id, [])
+        channels = ChannelRepository().states(connection)
+    if alert is None:
+        raise BadInputError(f"There is no alert {alert_id}; `alerts list --all` shows those that are kept.")
+    waiting = [each for each in deliveries if each.status in (NotificationStatus.PENDING, NotificationStatus.SENDING)]
+    now, zone = session.clock.now(), session.settings.time_zone
+    if as_json:
+        print_json(_row(alert, trail, waiting))
+        return
+    level = f"level {alert.level}" if alert.level > 0 else "a warning"
+    say(f"Alert {alert.id}: {alert.fingerprint}, {alert.severity}, {level}, {alert.status}")
+    say(f"{_local(alert.since_at, zone)}  it began")
+    for entry in trail:
+        say(f"{_local(entry.at, zone)}  {words_of(entry)}")
+    for each in waiting:
+        say(f"{'still to be told':<19}  {delivery_words(each, channels, now, zone)}")
+
+
+def words_of(entry: LogEntry) -> str:
+    """One row of the log as one clause."""
+    detail = entry.detail
+    where = f"on {entry.channel}" if entry.channel else ""
+    told = " ".join(part for part in (_news(entry), where) if part)
+    if entry.event in (LogEvent.OPENED, LogEvent.WARNED, LogEvent.ESCALATED):
+        verb = {LogEvent.OPENED: "opened", LogEvent.WARNED: "opened as a warning"}.get(entry.event, "rose")
+        return f"{verb}{f' to level {entry.level}' if verb == 'rose' else ''}, {_audience(detail)}"
+    if entry.event is LogEvent.RESOLVED:
+        return f"resolved: {detail.get('reason')}"
+    if entry.event is LogEvent.TOLD:
+        together = f", together with {detail['together'] - 1} more" if detail.get("together", 1) > 1 else ""
+        return f"told {told}{together}: {detail.get('words')}"
+    verb = "not told" if entry.event is LogEvent.CANCELLED else "given up: told"
+    return f"{verb} {told}: {detail.get('reason')}"
+
+
+def _news(entry: LogEntry) -> str:
+    news = {"resolved": "of its end", "warning": "of the warning"}.get(entry.detail.get("news", ""), "")
+    level = f"level {entry.level}" if (entry.level or 0) > 1 else ""
+    return " ".join(part for part in (level, news) if part)
+
+
+def _audience(detail: Any) -> str:
+    parts = [f"for {detail['team']}" if "team" in detail else "for everybody"]
+    if detail.get("mentions"):
+        parts.append(f"calling {', '.join(detail['mentions'])}")
+    parts.append(f"on {', '.join(detail['channels'])}" if detail.get("channels") else "on no channel")
+    if detail.get("not_configured"):
+        parts.append(f"but not on {', '.join(detail['not_configured'])}, which is not configured")
+    return " ".join(parts)
+
+
+def _row(alert: Alert, trail: Sequence[LogEntry], waiting: Sequence[Notification]) -> dict[str, Any]:
+    return {
+        "id": alert.id,
+        "fingerprint": alert.fingerprint,
+        "status": alert.status,
+        "severity": alert.severity,
+        "level": alert.level,
+        "since": alert.since_at,
+        "trail": [
+            {
+                "at": entry.at,
+                "event": entry.event,
+                "level": entry.level,
+                "channel": entry.channel,
+                "detail": dict(entry.detail),
+                "words": words_of(entry),
+            }
+            for entry in trail
+        ],
+        "waiting": [
+            {
+                "channel": each.channel,
+                "event": each.event,
+                "level": each.level,
+                "attempts": each.attempts,
+                "not_before": each.not_before,
+                "error": each.error,
+            }
+            for each in waiting
+        ],
+    }
+
+
+def _local(moment: datetime, zone: ZoneInfo) -> str:
+    return f"{moment.astimezone(zone):%Y-%m-%d %H:%M:%S}"

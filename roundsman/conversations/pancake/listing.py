@@ -1,0 +1,55 @@
+"""All conversations of a page that changed within a window of time, out of answers that say nothing of their end.
+
+Pancake answers with sixty at most, and neither how many there are nor whether that was all. The id of the last one is
+the cursor of the next answer, but conversations move while we read: the cursor itself may have jumped to the front. So
+an answer that could be a full one and brings nothing new is not taken for the end; the window is halved instead.
+"""
+
+import logging
+from collections.abc import Callable, Sequence
+
+from roundsman.conversations.document import id_or_none
+from roundsman.conversations.pancake.client import Object, Window
+
+log = logging.getLogger(__name__)
+
+MAY_BE_MORE = 55
+"""Answers with so many were seen to be cut at sixty before some were taken out of them."""
+NARROWEST_S = 4
+"""A narrower window cannot be halved: the halves share a second or two, as it is not told whether the ends belong."""
+
+Ask = Callable[[Window, str | None], Sequence[Object]]
+
+
+def changed_within(window: Window, ask: Ask) -> list[Object]:
+    """Each conversation once, as it was answered last. `ask` makes one request; what it raises passes through."""
+    found: dict[str, Object] = {}
+    windows = [window]
+    while windows:
+        each = windows.pop()
+        if _read(each, ask, found):
+            continue
+        if each.until - each.since < NARROWEST_S:
+            log.warning("More conversations changed within %d s than can be told apart", each.until - each.since)
+            continue
+        middle = (each.since + each.until) // 2
+        windows += [Window(middle - 1, each.until), Window(each.since, middle)]
+    return list(found.values())
+
+
+def _read(window: Window, ask: Ask, found: dict[str, Object]) -> bool:
+    """Follow the cursor through a window. False when it may hold more than the cursor leads to."""
+    in_window: set[str] = set()
+    cursor: str | None = None
+    last_count = 0
+    while True:
+        answer = ask(window, cursor)
+        ids = [name for each in answer if (name := id_or_none(each, "id")) is not None]
+        found.update({name: each for each in answer if (name := id_or_none(each, "id")) is not None})
+        news = set(ids) - in_window
+        if not news:
+            return max(len(answer), last_count) < MAY_BE_MORE
+        if len(answer) < MAY_BE_MORE:
+            return True
+        in_window |= news
+        cursor, last_count = ids[-1], len(answer)

@@ -1,0 +1,103 @@
+"""kill -9 at random moments of a storm: levels, digests and their ends are told, each once in the store."""
+
+import json
+import os
+import random
+import re
+import signal
+import time
+from pathlib import Path
+
+import pytest
+from alert_lives import lives_of
+from fake_slack import FakeSlack
+from sqlalchemy import func, select
+
+from roundsman.repositories.engine import Store
+from roundsman.repositories.tables import alerts, notification_alerts, notifications
+
+OVER_BEFORE = 12
+"""As `storming_child.py` has it."""
+KILLS = 120
+INCIDENTS_A_LIFE = 4
+LONGEST_LIFE_S = 0.25
+PATIENCE_S = 60.0
+"""For the last life to deliver what is left."""
+
+
+def lines_of(body: str) -> list[str]:
+    return [line for block in json.loads(body)["blocks"] for line in block["text"]["text"].splitlines()]
+
+
+def incidents_of(slack: FakeSlack, *, over: bool) -> set[int]:
+    """Those of which Slack heard that they go on, or that they are over."""
+    found = set()
+    for body in slack.bodies:
+        for line in lines_of(body):
+            is_over = "answered" in line or "no longer waits" in line
+            if is_over is over:
+                found |= {int(number) for number in re.findall(r"incident-(\d+)-", line)}
+    return found
+
+
+def until_nothing_waits(store: Store, incidents: int) -> None:
+    deadline = time.monotonic() + PATIENCE_S
+    opened = select(func.count()).select_from(alerts)
+    ended = opened.where(alerts.c.resolved_at.is_not(None))
+    waiting = select(func.count()).select_from(notifications).where(notifications.c.status.in_(["pending", "sending"]))
+    while time.monotonic() < deadline:
+        with store.read() as connection:
+            counts = [connection.execute(query).scalar_one() for query in (opened, ended, waiting)]
+        if counts == [incidents, incidents - OVER_BEFORE, 0]:
+            return
+        time.sleep(0.05)
+    pytest.fail(f"after {PATIENCE_S:.0f} s there are {counts} alerts, ended ones, and notifications that wait")
+
+
+@pytest.mark.slow
+def test_kill_9_in_a_storm_loses_no_level_and_no_end(sqlite_store: Store, tmp_path: Path) -> None:
+    chance = random.Random(20260304)
+    with lives_of("storming_child.py", tmp_path, seed=2) as (lives, slack):
+        for _ in range(KILLS):
+            lives.more_incidents(INCIDENTS_A_LIFE)
+            pid = lives.begin()
+            time.sleep(chance.uniform(0.02, LONGEST_LIFE_S))
+            os.kill(pid, signal.SIGKILL)
+        pid = lives.begin()
+        incidents = KILLS * INCIDENTS_A_LIFE
+        until_nothing_waits(sqlite_store, incidents)
+        os.kill(pid, signal.SIGKILL)
+
+    with sqlite_store.read() as connection:
+        names = connection.execute(select(alerts.c.fingerprint)).scalars().all()
+        sent = connection.execute(
+            select(func.count()).select_from(notifications).where(notifications.c.status == "sent")
+        ).scalar_one()
+        digests = connection.execute(
+            select(func.count()).where(notifications.c.is_digest, notifications.c.status == "sent")
+        ).scalar_one()
+        told = notification_alerts
+        untold = connection.execute(
+            select(alerts.c.fingerprint).where(
+                alerts.c.resolved_at.is_(None),
+                alerts.c.id.not_in(
+                    select(told.c.alert_id)
+                    .join(notifications, notifications.c.id == told.c.notification_id)
+                    .where(notifications.c.status == "sent", told.c.level == alerts.c.level)
+                ),
+            )
+        ).all()
+    assert sorted(names) == sorted(f"conversation_unreplied:{n}" for n in range(incidents))
+    assert untold == [], "an open alert was not told at its level"
+    assert digests > 10, "there was no storm"
+    going_on = set(range(incidents - OVER_BEFORE, incidents))
+    # A digest of which something goes on has not been ended yet: a webhook cannot edit
+    beside = {n for body in slack.bodies for n in _together(body) if _together(body) & going_on}
+    assert incidents_of(slack, over=False) - going_on - beside <= incidents_of(slack, over=True)
+    repeats = len(slack.bodies) - sent
+    assert -KILLS <= repeats <= KILLS
+    assert slack.bodies
+
+
+def _together(body: str) -> set[int]:
+    return {int(number) for number in re.findall(r"incident-(\d+)-", body)}
