@@ -1,4 +1,4 @@
-"""A simulated outside: what customers and staff really wrote, and the ways on which we hear of it, late or not at all."""
+"""A simulated outside: what customers and staff really wrote, and the ways on which we hear of it, if we do."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -135,10 +135,15 @@ class World:
         """The line is there again, a sync gets through, and the monitor walks."""
         self.outside.is_reachable, self.outside.failing = True, 0.0
         self.clock.advance(timedelta(seconds=30))
-        self.sync = Sync(self.clock.now(), [*self.outside.truth])
-        self._complete()
+        self.synced()
         self.clock.advance(timedelta(seconds=30))
         return self.walk()
+
+    def synced(self, at: datetime | None = None) -> None:
+        """What the outside knew at a moment (now) is here."""
+        began_at = at or self.clock.now()
+        self.sync = Sync(began_at, [each for each in self.outside.truth if each.sent_at <= began_at])
+        self._complete()
 
     def walk(self) -> datetime:
         now = self.clock.now()

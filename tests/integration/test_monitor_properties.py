@@ -6,9 +6,9 @@ In every life the following holds, by the truth of the outside and not by what w
   before, the customer did wait since the message that the alert names: nobody had answered it. If the outside could be
   asked in that round, nobody has answered it by now either. (If it could not, an answer within the last minutes may be
   on its way to us. The customer was late all the same, and the alert ends when the answer is here.)
-- **Every late one does.** After a round in which the page is fresh enough to be judged, every wait that goes on has been
-  told up to the last level whose moment the page's watermark has passed. When all is caught up, everything that is
-  late at this moment is told, and no alert is open about anybody else.
+- **Every late one does.** After a round in which the page is fresh enough to be judged, every wait that goes on has
+  been told up to the last level whose moment the page's watermark has passed. When all is caught up, everything that
+  is late at this moment is told, and no alert is open about anybody else.
 - **Each level once**, in ascending order, and one alert for each wait.
 - **One alert about staleness** for each time that a page's data grew too old, and none is open when it has caught up.
 """
@@ -177,7 +177,7 @@ def test_so_it_is_on_postgresql(postgres_store: Store, clock: ManualClock, seed:
 
 def test_the_lives_are_worth_their_name(sqlite_store: Store, clock: ManualClock) -> None:
     """Alerts, levels, outages and resolutions do happen in them."""
-    found = {event: 0 for event in (LogEvent.OPENED, LogEvent.WARNED, LogEvent.ESCALATED, LogEvent.RESOLVED)}
+    found = dict.fromkeys((LogEvent.OPENED, LogEvent.WARNED, LogEvent.ESCALATED, LogEvent.RESOLVED), 0)
     outages = 0
     for seed in range(10):
         live(sqlite_store, clock, Random(seed), AnsweringClock.HUMAN, failing=0.3)

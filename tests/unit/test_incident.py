@@ -94,6 +94,14 @@ def test_nothing_is_told_while_the_data_is_too_old() -> None:
     assert step.row.due_at == at(10)  # and it stays due
 
 
+def test_only_what_was_certain_is_told() -> None:
+    step = look(ROW, WAITS, POLICY, at(45), certain_until=at(29))
+    assert (step.told, step.row.level, step.row.due_at) == ((1,), 1, at(30))  # and the rest stays due
+    assert look(ROW, WAITS, POLICY, at(45), certain_until=at(10)).told == ()
+    assert look(ROW, WAITS, POLICY, at(45), certain_until=at(15)).told == (WARNING,)
+    assert look(ROW, WAITS, POLICY, at(16), certain_until=at(45)).told == (1,)
+
+
 def test_the_clock_of_the_policy_counts() -> None:
     facts = Facts(Page("100"), "INBOX", (), WaitingState(None, at(0), answered_at=at(1)))  # a bot answered
     assert walked([16], facts).told == (1,)
