@@ -85,7 +85,7 @@ def fill(store: Store, count: int) -> None:
         _fill(store, table, names, partial(rows, count))
     with store.write() as connection:
         PolicyVersionRepository().take_over(connection, BOOK.version, BEGIN)
-    sync(store, BEGIN)
+    sync(store, BEGIN - TARGET)
     with store.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         # As autovacuum does within a minute of such a change, and SQLite's checkpoints in between
         statement = "VACUUM ANALYZE" if store.dialect == "postgresql" else "PRAGMA wal_checkpoint(TRUNCATE)"

@@ -88,7 +88,8 @@ class Round:
         would_tell = [
             watched[row.conversation_id]
             for row in rows
-            if row.conversation_id in certain.keys() & watched.keys()
+            if row.conversation_id in certain
+            and row.conversation_id in watched
             and not _is_fresh(certain[row.conversation_id], now)
             and self._look(row, watched[row.conversation_id], row.state, now).told
         ]
