@@ -25,7 +25,7 @@ from roundsman.repositories.watch_list import WaitingState
 from roundsman.scheduling.job import JobContext, StopToken
 
 NAMES = ("1", "2", "3")
-PAUSES_S = (2, 30, 60, 60, 180, 420)
+PAUSES_S = (2, 5, 20, 30, 60, 180)
 """Between two things that happen."""
 
 
@@ -118,7 +118,7 @@ class World:
         for _ in range(steps):
             self.clock.advance(timedelta(seconds=self.rng.choice(PAUSES_S)))
             what = self.rng.choices(
-                ("write", "hear", "sync", "walk", "cut", "mend"), weights=(5, 2, 4, 8, 0.4, 0.8)
+                ("write", "hear", "sync", "walk", "cut", "mend"), weights=(2, 2, 6, 8, 0.2, 0.6)
             )[0]  # fmt: skip
             if what == "write":
                 self.outside.write(self.rng.choice(NAMES), self.rng.choice(("customer", "customer", "staff", "bot")))

@@ -35,7 +35,7 @@ from roundsman.repositories.engine import Store
 from roundsman.repositories.tables import alert_log, alerts, metadata
 from roundsman.repositories.watch_list import AnsweringClock, WatchListRepository, WatchRow
 
-STEPS = 60
+STEPS = 100
 
 
 class Told(NamedTuple):
