@@ -9,6 +9,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from config import fields
+from config.mongo_catalogue import MONGO_SETTINGS
 from config.pancake_catalogue import PANCAKE_SETTINGS
 from config.queue_catalogue import QUEUE_SETTINGS
 from config.setting import Setting
@@ -119,6 +120,7 @@ SETTINGS: tuple[Setting[Any], ...] = (
     *QUEUE_SETTINGS,
     CONVERSATION_CLOCK, CONVERSATION_THRESHOLD, CONVERSATION_COMMENTS, POLICIES_FILE,
     *PANCAKE_SETTINGS,
+    *MONGO_SETTINGS,
     ALERT_CHANNELS, ALERT_LANGUAGE,
     SLACK_WEBHOOK_URL, SLACK_BOT_TOKEN, SLACK_CHANNEL, SLACK_API_URL,
     TELEGRAM_BOT_TOKEN, TELEGRAM_CHAT_ID, TELEGRAM_API_URL,
@@ -142,7 +144,7 @@ ENV_FILE = "ROUNDSMAN_ENV_FILE"
 NODE_ENV = "NODE_ENV"
 
 LATER = (
-    "MONGO_URL", "LLM_PROVIDER", "GEMINI_API_KEY", "GEMINI_MODEL", "BEDROCK_MODEL_ID", "BEDROCK_REGION",
+    "LLM_PROVIDER", "GEMINI_API_KEY", "GEMINI_MODEL", "BEDROCK_MODEL_ID", "BEDROCK_REGION",
     "MCP_SERVER_URL", "CONFIDENCE_THRESHOLD", "WORKER_MEMORY_LIMIT", "WORKER_CPU_LIMIT", "PORT",
 )  # fmt: skip
 """Known names that nothing reads yet: accepted with a note, as an older installation may set them."""
@@ -154,7 +156,7 @@ OWN_PREFIXES = ("ROUNDSMAN_", "CONVERSATION_", "ALERT_", "RUN_EVENTS_")
 """A name with such a beginning can only be meant for us, so an unknown one is a fault even in the environment."""
 
 SHARED_PREFIXES = (
-    "SLACK_", "TELEGRAM_", "DB_", "JOB_", "WORKFLOW_", "QUEUE_", "REDIS_", "SQS_", "WORKER_", "MAX_", "POLICIES_",
-    "PANCAKE_",
+    "SLACK_", "TELEGRAM_", "DB_", "JOB_", "WORKFLOW_", "QUEUE_", "REDIS_", "SQS_", "MONGO_", "WORKER_", "MAX_",
+    "POLICIES_", "PANCAKE_",
 )  # fmt: skip
 """Other programs use such names too: an unknown one in the environment is worth a note, no more."""

@@ -7,6 +7,7 @@ from types import MappingProxyType
 
 from config import catalogue as c
 from config.groups import alerts_of, slack_of, store_of, telegram_of
+from config.mongo_groups import mongo_of
 from config.names import fact_in, judge_names
 from config.pancake_groups import pancake_of
 from config.queue_groups import queue_of, runs_of
@@ -28,6 +29,8 @@ def load(environ: Mapping[str, str], directory: Path) -> Settings:
     app_env, state_dir = _app_env(values), _state_dir(values)
     store = store_of(values, state_dir)
     slack, telegram = slack_of(values), telegram_of(values)
+    mongo = mongo_of(values)
+    pancake = pancake_of(values)  # also where it has no effect: what is wrong is told
     settings = Settings(
         app_env=app_env,
         state_dir=state_dir,
@@ -48,12 +51,13 @@ def load(environ: Mapping[str, str], directory: Path) -> Settings:
         ),
         slack=slack,
         telegram=telegram,
+        mongo=mongo,
         jobs=_facts(values, "JOB_"),
         workflows=_facts(values, "WORKFLOW_", needs_restart=True),
         policies_file=_policies_file(values),
         queue=queue_of(values, app_env),
         runs=runs_of(values),
-        pancake=pancake_of(values),
+        pancake=pancake if mongo is None else None,
         notes=tuple(name_notes + values.notes),
         in_force=_in_order(values.in_force),
     )

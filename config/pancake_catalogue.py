@@ -8,7 +8,7 @@ from config.setting import Setting
 
 PAGE_TOKENS: Setting[Mapping[str, str]] = Setting(
     "PANCAKE_PAGE_ACCESS_TOKENS", pancake_fields.page_tokens,
-    "The pages to sync, each with its token: PAGE_ID=TOKEN, separated by commas or new lines.",
+    "The pages to sync, each with its token: PAGE_ID=TOKEN, separated by commas.",
     example="123456789012345=TOKEN-OF-THE-PAGE,987654321098765=TOKEN-OF-THE-PAGE", secret=True,
 )  # fmt: skip
 USER_TOKEN: Setting[str] = Setting(

@@ -17,8 +17,8 @@ def token(value: str) -> str:
 
 
 def page_tokens(value: str) -> Mapping[str, str]:
-    """Page ids with their tokens, separated by commas, blanks or new lines. Entries are told by their place: whoever
-    swaps the two halves would see a token in the sentence."""
+    """Page ids with their tokens, separated by commas or blanks. Entries are told by their place: whoever swaps the
+    two halves would see a token in the sentence."""
     found: dict[str, str] = {}
     for place, each in enumerate(re.split(r"[\s,;]+", value.strip(" \t\r\n,;")), start=1):
         page_id, mark, text = each.partition("=")

@@ -55,6 +55,20 @@ class PancakeSettings:
 
 
 @dataclass(frozen=True)
+class MongoSettings:
+    """A MongoDB that holds the conversations."""
+
+    url: Secret
+    database: str
+    collections: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    """Names of `conversations`, `messages`, `pages` or `agents` that are not FolkForm's own."""
+    trust: str = "auto"
+    """By what FolkForm counts as up to date: `auto`, `agents`, `writes` or `always`."""
+    priority_sync: bool = False
+    """Whether `needsPrioritySync` is set there."""
+
+
+@dataclass(frozen=True)
 class AlertSettings:
     """Where alerts go and in which language."""
 
@@ -173,6 +187,8 @@ class Settings:
     alerts: AlertSettings
     slack: SlackSettings | None
     telegram: TelegramSettings | None
+    mongo: MongoSettings | None = None
+    """None: conversations are read in the store."""
     jobs: Mapping[str, Mapping[str, str]] = field(default_factory=lambda: MappingProxyType({}))
     """Job name to its overridden facts (`schedule`, `timeout`, ...), as written: the registry, which knows the jobs,
     judges them."""

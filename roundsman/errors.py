@@ -42,6 +42,10 @@ class StoreSchemaError(StoreError):
     exit_code = EXIT_CONFIGURATION
 
 
+class SourceError(RoundsmanError):
+    """Whoever knows the conversations cannot be asked: unreachable, slow, not allowed, not what we take it for."""
+
+
 class QueueError(RoundsmanError):
     """The queue cannot serve: unreachable, out of memory, not allowed."""
 

@@ -30,6 +30,8 @@ from typing import Any, TypeVar  # noqa: E402
 
 import pytest  # noqa: E402
 from hypothesis import HealthCheck, settings  # noqa: E402
+from mongo_server import MongoPlace, MongoServer, shared_mongo, start_mongo, stop_mongo  # noqa: E402
+from pymongo.write_concern import WriteConcern  # noqa: E402
 from queue_places import Offer, QueuePlace, offers  # noqa: E402
 from redis_server import RedisServer, shared_redis, start_redis, stop_redis  # noqa: E402
 from run_bench import Benches  # noqa: E402
@@ -126,6 +128,15 @@ def redis_server(pytestconfig: pytest.Config) -> RedisServer:
 
 
 @pytest.fixture(scope="session")
+def mongo_server(pytestconfig: pytest.Config) -> MongoServer:
+    """The run's MongoDB, shared by all tests: use your own database, and do not stop it."""
+    try:
+        return shared_mongo(pytestconfig.stash[_folder])
+    except ServerMissingError as error:
+        pytest.skip(str(error))
+
+
+@pytest.fixture(scope="session")
 def sqs_server(pytestconfig: pytest.Config) -> SqsServer:
     """The run's stand-in for Amazon SQS, shared by all tests: make an account of your own, and do not stop it."""
     try:
@@ -143,6 +154,27 @@ def own_redis(tmp_path: Path) -> Iterator[RedisServer]:
         pytest.skip(str(error))
     finally:
         stop_redis(tmp_path)
+
+
+@pytest.fixture
+def mongo(mongo_server: MongoServer) -> Iterator[MongoPlace]:
+    """An empty database in the run's MongoDB."""
+    with mongo_server.database() as place:
+        yield place
+
+
+@pytest.fixture
+def own_mongo(tmp_path: Path) -> Iterator[MongoPlace]:
+    """A MongoDB that the test may maltreat."""
+    try:
+        server = start_mongo(tmp_path)
+        with server.client() as client:
+            # what was acknowledged is there after a kill -9
+            yield MongoPlace(server, client.get_database("own", write_concern=WriteConcern("majority", j=True)))
+    except ServerMissingError as error:
+        pytest.skip(str(error))
+    finally:
+        stop_mongo(tmp_path)
 
 
 @pytest.fixture

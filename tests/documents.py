@@ -30,6 +30,7 @@ CLASSES = {
     "channel": "the same, and passes the contract suite of the channels",
     "policies": "a file of policies: written to the path that the comment names, read without a fault",
     "patch": "a diff that is applied to the copy",
+    "mongo": "the same with the sample in a MongoDB: MONGO_URL may only read, $ADMIN_URL may do everything",
     "systemd": "an administrator's commands: run by test_readme_systemd.py on a machine with systemd",
 }
 """What is done with a block of each class."""

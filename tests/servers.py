@@ -124,11 +124,13 @@ def stop_postgres(folder: Path) -> None:
 
 def remove_folder(folder: Path) -> None:
     """Stop whatever runs in `folder` and remove it."""
-    from redis_server import stop_redis  # these modules need this one
+    from mongo_server import stop_mongo  # these modules need this one
+    from redis_server import stop_redis
     from sqs_server import stop_sqs
 
     with suppress(RuntimeError):  # it is dead already
         stop_postgres(folder)
+    stop_mongo(folder)
     stop_redis(folder)
     stop_sqs(folder)
     shutil.rmtree(folder, ignore_errors=True)

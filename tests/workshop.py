@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from documents import CHECKOUT, Block, has_shape, words
+from mongo_server import MongoPlace
 
 from config import load
 from jobs import JOBS
@@ -91,6 +92,8 @@ class Workshop:
         self.folder = folder / "checkout"
         self.home = folder
         self.running: MakeRun | None = None
+        self.mongo: Callable[[], MongoPlace] | None = None
+        """Gives a MongoDB that holds the sample without our indexes; asked only if a document needs it."""
         for name in _FOLDERS:
             shutil.copytree(CHECKOUT / name, self.folder / name, ignore=shutil.ignore_patterns("__pycache__"))
         for name in _FILES:
@@ -119,6 +122,12 @@ class Workshop:
             )  # fmt: skip
             assert ran.returncode == 0, f"{block}: $ {step.command}\n{ran.stdout}"
             assert has_shape(ran.stdout, step.printed), f"{block}: $ {step.command} prints\n{ran.stdout}"
+
+    def _mongo(self, block: Block) -> None:
+        assert self.mongo is not None
+        place = self.mongo()
+        self.env |= {"MONGO_URL": place.url, "ADMIN_URL": place.writing_url}
+        self._run(block)
 
     def _make_run(self, block: Block) -> None:
         (step,) = block.steps()
@@ -234,7 +243,7 @@ class Workshop:
     WORK: Mapping[str, Callable[["Workshop", Block], None]] = {
         "picture": _picture, "run": _run, "make-run": _make_run, "beside": _beside, "make": _make, "pytest": _pytest,
         "module": _module, "settings": _settings, "file": _file, "policies": _policies, "channel": _channel,
-        "patch": _patch, "systemd": _systemd,
+        "patch": _patch, "mongo": _mongo, "systemd": _systemd,
     }  # fmt: skip
 
 

@@ -19,17 +19,17 @@ def import_webhook(session: Session, file: str, *, as_json: bool) -> None:
     """Import a file of webhook calls, and say what came of it."""
     from roundsman.conversations.pancake.webhook_import import WebhookImporter
 
-    summary = WebhookImporter(session.store, session.app.intake, session.clock).import_file(file)
+    summary = WebhookImporter(session.store, session.app.conversations.intake, session.clock).import_file(file)
     if as_json:
         print_json(asdict(summary))
         return
+    say(f"Imported {summary.calls} webhook calls of {summary.file}.")
     print_table(
         ["", "NEW", "CHANGED"],
         [
             ("conversations", summary.conversations_new, summary.conversations_changed),
             ("messages", summary.messages_new, summary.messages_changed),
         ],
-        title=f"Imported {summary.calls} webhook calls of {summary.file}",
     )
     if summary.ignored:
         say("Not needed and passed over: " + ", ".join(f"{n} x {name}" for name, n in summary.ignored.items()) + ".")

@@ -8,11 +8,14 @@ import logging
 from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 
+from sqlalchemy import Connection
+
 from roundsman.alerts.book import AlertBook, Condition
 from roundsman.clock import iso, short_duration
 from roundsman.conversations.freshness import Staleness, stale_pages, unsure_pages
 from roundsman.conversations.policies.book import PolicyBook
 from roundsman.conversations.source import ConversationSource
+from roundsman.errors import SourceError
 from roundsman.logs import fields
 from roundsman.repositories.alerts import AlertRepository, Resolution, Severity
 from roundsman.repositories.conversations import Page
@@ -66,7 +69,7 @@ class StalenessWatch:
     ) -> None:
         with self._alerts.transaction(self._job) as desk:
             self._spans.mark(desk.connection, unsure, now)
-            pages = self._source.reader(desk.connection).pages()
+            pages = self._pages(desk.connection)
             desk.resolve_all({f"{KIND}:{page_id}": why for page_id, why in over.items()})
             desk.fire_all([_condition(each, pages.get(each.page_id), now) for each in news])
         for each in news:
@@ -75,6 +78,13 @@ class StalenessWatch:
                 each.page_id, short_duration(now - each.known_until), each.error or "its sync does not get through",
                 extra=fields(JOB=self._job),
             )  # fmt: skip
+
+    def _pages(self, connection: Connection) -> Mapping[str, Page]:
+        """For their names. A source that is away is why the data is old: that is told all the same."""
+        try:
+            return self._source.reader(connection).pages()
+        except SourceError:
+            return {}
 
 
 def _condition(staleness: Staleness, page: Page | None, now: datetime) -> Condition:

@@ -5,18 +5,31 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from documents import CHAPTERS, CLASSES, DOCUMENTS, blocks, has_shape
+from bson import json_util
+from documents import CHAPTERS, CHECKOUT, CLASSES, DOCUMENTS, blocks, has_shape
+from mongo_server import MongoPlace
 from workshop import Workshop
+
+from roundsman.conversations.mongo.indexes import OUR_NAME
 
 pytestmark = pytest.mark.slow
 
 
 @pytest.fixture
-def workshop(tmp_path: Path) -> Iterator[Workshop]:
+def workshop(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Workshop]:
     made = Workshop(tmp_path)
+    made.mongo = lambda: _with_sample(request.getfixturevalue("mongo"))
     yield made
     if made.running is not None:
         made.running.kill()
+
+
+def _with_sample(place: MongoPlace) -> MongoPlace:
+    sample = json_util.loads((CHECKOUT / "samples" / "folkform-export.json").read_text(encoding="utf-8"))
+    place.fill(sample, prefix="fb_src_")
+    for name in ("fb_src_conversations", "fb_src_message_items"):
+        place.database[name].drop_index(OUR_NAME)
+    return place
 
 
 @pytest.mark.parametrize("chapter", CHAPTERS, ids=lambda chapter: chapter[0].name)

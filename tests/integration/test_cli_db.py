@@ -108,13 +108,13 @@ def test_on_postgresql_upgrade_works_and_backup_names_pg_dump(
 
 def test_check_config_lists_what_is_in_force(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LOG_LEVEL", "debug")
-    monkeypatch.setenv("MONGO_URL", "mongodb://h/n")
+    monkeypatch.setenv("GEMINI_MODEL", "any")
     code, out, err = call("check-config")
     assert (code, err) == (EXIT_DONE, "")
     assert [line.split() for line in out.splitlines() if line.startswith("LOG_LEVEL")] == [
         ["LOG_LEVEL", "debug", "environment"]
     ]
-    assert "Note: MONGO_URL is set but nothing uses it yet." in out
+    assert "Note: GEMINI_MODEL is set but nothing uses it yet." in out
     assert out.endswith("The settings are in order.\n")
 
 

@@ -7,6 +7,7 @@ an answer that could be a full one and brings nothing new is not taken for the e
 
 import logging
 from collections.abc import Callable, Sequence
+from enum import Enum, auto
 
 from roundsman.conversations.document import id_or_none
 from roundsman.conversations.pancake.client import Object, Window
@@ -21,35 +22,45 @@ NARROWEST_S = 4
 Ask = Callable[[Window, str | None], Sequence[Object]]
 
 
+class _End(Enum):
+    """Where following the cursor through a window has led to."""
+
+    CERTAIN = auto()
+    EMPTY = auto()
+    """Nothing came behind an answer that may have been a full one."""
+    AGAIN = auto()
+    """The same conversations came again."""
+
+
 def changed_within(window: Window, ask: Ask) -> list[Object]:
     """Each conversation once, as it was answered last. `ask` makes one request; what it raises passes through."""
     found: dict[str, Object] = {}
     windows = [window]
     while windows:
         each = windows.pop()
-        if _read(each, ask, found):
+        end = _follow(each, ask, found)
+        if end is _End.CERTAIN:
             continue
-        if each.until - each.since < NARROWEST_S:
+        if each.until - each.since >= NARROWEST_S:
+            middle = (each.since + each.until) // 2
+            windows += [Window(middle - 1, each.until), Window(each.since, middle)]
+        elif end is _End.AGAIN:
             log.warning("More conversations changed within %d s than can be told apart", each.until - each.since)
-            continue
-        middle = (each.since + each.until) // 2
-        windows += [Window(middle - 1, each.until), Window(each.since, middle)]
     return list(found.values())
 
 
-def _read(window: Window, ask: Ask, found: dict[str, Object]) -> bool:
-    """Follow the cursor through a window. False when it may hold more than the cursor leads to."""
+def _follow(window: Window, ask: Ask, found: dict[str, Object]) -> _End:
     in_window: set[str] = set()
     cursor: str | None = None
     last_count = 0
     while True:
-        answer = ask(window, cursor)
-        ids = [name for each in answer if (name := id_or_none(each, "id")) is not None]
-        found.update({name: each for each in answer if (name := id_or_none(each, "id")) is not None})
-        news = set(ids) - in_window
-        if not news:
-            return max(len(answer), last_count) < MAY_BE_MORE
-        if len(answer) < MAY_BE_MORE:
-            return True
-        in_window |= news
-        cursor, last_count = ids[-1], len(answer)
+        named = {name: each for each in ask(window, cursor) if (name := id_or_none(each, "id")) is not None}
+        found.update(named)
+        if not named.keys() - in_window:
+            if max(len(named), last_count) < MAY_BE_MORE:
+                return _End.CERTAIN
+            return _End.AGAIN if named else _End.EMPTY
+        if len(named) < MAY_BE_MORE:
+            return _End.CERTAIN
+        in_window |= named.keys()
+        cursor, last_count = list(named)[-1], len(named)

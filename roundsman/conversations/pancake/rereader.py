@@ -60,7 +60,7 @@ class PancakeRereader:
         ends = self._clock.monotonic() + self._time.total_seconds()
 
         def page(page_id: str) -> bool:
-            self._read_page(page_id, by_page[page_id], failed, ends, stop)
+            self._read_page(by_page[page_id], failed, ends, now, stop)
             return False
 
         try:
@@ -73,13 +73,14 @@ class PancakeRereader:
 
     def _read_page(
         self,
-        page_id: str,
         conversations: Sequence[WatchedConversation],
         failed: dict[str, str],
         ends: float,
+        now: datetime,
         stop: StopToken,
     ) -> None:
         """The conversations of one page; those that come through are taken out of `failed`."""
+        page_id = conversations[0].conversation.page_id
         errand = Errand(self._clock, stop, ends - self._clock.monotonic(), self._pause)
         names = [each.conversation.conversation_id for each in conversations]
         try:
@@ -104,7 +105,8 @@ class PancakeRereader:
                     break
         messages = {message_id: message for thread in read.values() for message_id, message in thread.items()}
         stop.check()
-        self._intake.take(Batch(messages=list(messages.values())), self._clock.now())
+        # As known at the moment of the look that asked for it: whoever walks through the past again must find it there
+        self._intake.take(Batch(messages=list(messages.values())), now)
         failed.update(reasons)
         for name in read:
             failed.pop(name, None)
