@@ -91,7 +91,7 @@ def load_into_empty_store(at: datetime | None, seed: int) -> None:
                 print(f"The store {session.store.place} holds conversations already; no sample data was added.")
                 return
         sample = make_sample(at or session.clock.now(), seed)
-        summary = session.app.importer.import_stream(io.StringIO(sample.text()), "the sample")
+        summary = session.app.conversations.importer.import_stream(io.StringIO(sample.text()), "the sample")
         print(
             f"Loaded a sample of {len(sample.conversations)} conversations on {len(sample.pages)} pages into "
             f"{session.store.place}: {len(sample.late)} are late, {len(summary.set_aside)} documents were set aside."

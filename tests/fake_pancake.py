@@ -111,6 +111,7 @@ class FakePancake:
         self.url = ""
         self._orders: list[_Order] = []
         self._lock = threading.RLock()
+        self._asked = threading.Condition(self._lock)
 
     # --- what happens there ---
 
@@ -194,6 +195,11 @@ class FakePancake:
             self._orders.clear()
             self.away_until = None
 
+    def wait_for_requests(self, count: int, path: str, seconds: float) -> bool:
+        """Until so many requests to paths with this end have come; False if they have not in that time."""
+        with self._lock:
+            return self._asked.wait_for(lambda: sum(each.endswith(path) for each, _ in self.requests) >= count, seconds)
+
     # --- what it answers ---
 
     def decide(self, method: str, target: str) -> tuple[int, Object] | Misdeed:
@@ -203,6 +209,7 @@ class FakePancake:
         steps = [unquote(step) for step in parts.path.strip("/").split("/")]
         with self._lock:
             self.requests.append((parts.path, params))
+            self._asked.notify_all()
             if self.away_until is not None and self.clock.now() < self.away_until:
                 return Misdeed.SILENT
             page_id = steps[4] if len(steps) > 4 else None
@@ -302,8 +309,7 @@ class FakePancake:
     @contextmanager
     def running(self) -> Iterator["FakePancake"]:
         """Serve, until the block ends."""
-        server = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (_Handler,), {"fake": self}))
-        server.daemon_threads = True
+        server = _Server(("127.0.0.1", 0), type("Handler", (_Handler,), {"fake": self}))
         self.url = f"http://127.0.0.1:{server.server_address[1]}"
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
         thread.start()
@@ -313,6 +319,13 @@ class FakePancake:
             server.shutdown()
             server.server_close()
             thread.join()
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, *_: Any) -> None:
+        """Clients are killed in the middle of a request, and that is no news."""
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -93,15 +93,20 @@ class MongoPlace:
 
     @contextmanager
     def failing(self, *commands: str, times: int | None = None, **how: Any) -> Iterator[None]:
-        """Let the server fail these commands of any client: `errorCode=91`, `closeConnection=True`, ..."""
+        """Let the server fail these commands: `errorCode=91`, `closeConnection=True`, ...; `appName` says whose.
+
+        It can play one kind of failure at a time, so others wait.
+        """
         mode = "alwaysOn" if times is None else {"times": times}
         admin = self.database.client.admin
         data = {"failCommands": list(commands), **how}
-        admin.command("configureFailPoint", "failCommand", mode=mode, data=data)
-        try:
-            yield
-        finally:
-            admin.command("configureFailPoint", "failCommand", mode="off")
+        with (self.server.folder / "mongo-failing").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            admin.command("configureFailPoint", "failCommand", mode=mode, data=data)
+            try:
+                yield
+            finally:
+                admin.command("configureFailPoint", "failCommand", mode="off")
 
 
 def shared_mongo(folder: Path) -> MongoServer:

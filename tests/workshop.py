@@ -25,7 +25,7 @@ PATIENCE_S = 60.0
 ALERTS_WITHIN_S = 10.0
 """The promise of `make run`, counted from READY."""
 _FOLDERS = ("config", "jobs", "roundsman", "samples", "deploy")
-_FILES = ("daemon.py", "Makefile", "pyproject.toml", "constraints.txt", "README.md", "LICENSE")
+_FILES = ("tests/mongod.txt", "daemon.py", "Makefile", "pyproject.toml", "constraints.txt", "README.md", "LICENSE")
 _ADMIN_TOOLS = {"systemctl", "journalctl", "roundsman", "deploy/systemd/install.sh", "sh"}
 
 
@@ -96,6 +96,7 @@ class Workshop:
         """Gives a MongoDB that holds the sample without our indexes; asked only if a document needs it."""
         for name in _FOLDERS:
             shutil.copytree(CHECKOUT / name, self.folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+        (self.folder / "tests").mkdir()
         for name in _FILES:
             shutil.copy(CHECKOUT / name, self.folder / name)
         (self.folder / ".venv").symlink_to(BIN.parent)

@@ -26,7 +26,7 @@ from roundsman.alerts.grouping import News, messages, reach
 from roundsman.clock import Clock
 from roundsman.repositories.alert_ends import AlertEnds
 from roundsman.repositories.alert_log import AlertLog, LogEntry, LogEvent
-from roundsman.repositories.alerts import Alert, AlertRepository, AlertStatus, NewAlert, Resolution, Rise
+from roundsman.repositories.alerts import Alert, AlertRepository, NewAlert, Resolution, Rise
 from roundsman.repositories.engine import Store
 from roundsman.repositories.notifications import NotificationRepository
 
@@ -84,7 +84,7 @@ class AlertDesk:
             if each.fingerprint not in wanted or each.level > wanted[each.fingerprint].level:
                 wanted[each.fingerprint] = each
         found = {alert.fingerprint: alert for alert in self._alerts.lock_open(self.connection, wanted)}
-        answers = {name: _judged(found.get(name), each) for name, each in wanted.items()}
+        answers = {name: _judged(found.get(name), each, self._now) for name, each in wanted.items()}
         rising = [(found[name], wanted[name]) for name, answer in answers.items() if answer is Escalated.RAISED]
         self._alerts.raise_all(
             self.connection,
@@ -136,12 +136,12 @@ class AlertDesk:
         return LogEntry(news.alert_id, self._now, event, news.level, detail=known)
 
 
-def _judged(alert: Alert | None, escalation: Escalation) -> Escalated:
+def _judged(alert: Alert | None, escalation: Escalation, now: datetime) -> Escalated:
     if alert is None:
         return Escalated.NOT_OPEN
     if alert.level >= escalation.level:
         return Escalated.ALREADY_TOLD
-    return Escalated.RAISED if alert.status is AlertStatus.FIRING else Escalated.TAKEN
+    return Escalated.TAKEN if alert.is_taken(now) else Escalated.RAISED
 
 
 class AlertBook:

@@ -19,11 +19,13 @@ from roundsman.alerts.attempt import Attempts
 from roundsman.alerts.channels.base import Channel, DeliveryError, Fault, Receipt
 from roundsman.alerts.message import Message
 from roundsman.alerts.templates import Language, render, render_digest
+from roundsman.alerts.verification import Verifier, over_by_now
 from roundsman.clock import Clock
 from roundsman.errors import place_of
 from roundsman.logs import fields
 from roundsman.owner import dead_owners
-from roundsman.repositories.alerts import Alert, AlertRepository
+from roundsman.repositories.alert_ends import AlertEnds
+from roundsman.repositories.alerts import Alert, AlertRepository, Resolution
 from roundsman.repositories.channels import ChannelRepository
 from roundsman.repositories.engine import Store
 from roundsman.repositories.notification_claims import Claim, NotificationClaims
@@ -78,6 +80,7 @@ class Courier:
         language: Language,
         zone: ZoneInfo,
         attempts: Attempts | None = None,
+        verifiers: Mapping[str, Verifier] | None = None,
     ) -> None:
         self._store = store
         self._clock = clock
@@ -85,6 +88,8 @@ class Courier:
         self.language = language
         self.zone = zone
         self._attempts = attempts or Attempts()
+        self._verifiers = verifiers or {}
+        self._ends = AlertEnds()
         self._alerts = AlertRepository()
         self._notifications = NotificationRepository()
         self._claims = NotificationClaims()
@@ -122,14 +127,14 @@ class Courier:
         """
         outcome = self._unrecorded.get(channel.name)
         if outcome is None:
-            with self._store.write() as connection:
-                claim = self._claims.claim(
-                    connection, channel.name, self._owner, self._clock.now(), LEASE, can_edit=channel.can_edit
-                )
-                alerts = self._alerts.find_all(connection, claim.shows) if claim is not None else []
+            claim, alerts = self._claim(channel)
+            while claim is not None and (over := self._over_by_now(claim, alerts)):
+                with self._store.write() as connection:
+                    self._claims.give_back(connection, claim)
+                    self._ends.resolve_all(connection, over, self._clock.now())
+                claim, alerts = self._claim(channel)  # the next one, or the same without what is over
             if claim is None or not alerts:
                 return Delivered.NOTHING, None
-            self._held[channel.name] = claim.id
             outcome = self._unrecorded[channel.name] = self._send(channel, claim, alerts)
         with self._store.write() as connection:
             delivered = self._record(connection, outcome)
@@ -138,6 +143,23 @@ class Courier:
         self._tell(outcome, delivered)
         asked = outcome.error.retry_after if outcome.error is not None else None
         return delivered, min(asked, LONGEST_RETRY_AFTER) if asked is not None else None
+
+    def _claim(self, channel: Channel) -> tuple[Claim | None, Sequence[Alert]]:
+        with self._store.write() as connection:
+            claim = self._claims.claim(
+                connection, channel.name, self._owner, self._clock.now(), LEASE, can_edit=channel.can_edit
+            )
+            alerts = self._alerts.find_all(connection, claim.shows) if claim is not None else []
+        if claim is None:
+            self._held.pop(channel.name, None)
+        else:
+            self._held[channel.name] = claim.id
+        return claim, alerts
+
+    def _over_by_now(self, claim: Claim, alerts: Sequence[Alert]) -> Mapping[str, Resolution]:
+        open_ones = [alert for alert in alerts if alert.resolved_at is None]
+        is_alarm = claim.event is not NotificationEvent.RESOLVED
+        return over_by_now(self._verifiers, open_ones) if is_alarm and open_ones else {}
 
     def _send(self, channel: Channel, claim: Claim, alerts: Sequence[Alert]) -> _Outcome:
         about = alerts[0].fingerprint if len(alerts) == 1 else f"{len(alerts)} alerts of {alerts[0].kind}"

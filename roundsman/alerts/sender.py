@@ -8,7 +8,7 @@ made by whichever thread wakes first, for all channels together.
 
 import logging
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -16,6 +16,7 @@ from roundsman.alerts.channels.base import Channel
 from roundsman.alerts.delivery import Courier, Delivered
 from roundsman.alerts.line import Line
 from roundsman.alerts.templates import Language
+from roundsman.alerts.verification import Verifier
 from roundsman.clock import Clock
 from roundsman.errors import StoreError
 from roundsman.logs import fields
@@ -35,7 +36,10 @@ log = logging.getLogger(__name__)
 
 
 class Sender:
-    """Service: delivers until stopped. `zone` is that of the readers. `wake` may be called from any thread."""
+    """Service: delivers until stopped. `zone` is that of the readers. `wake` may be called from any thread.
+
+    `verifiers`, by kind of alert, look once more before somebody is alarmed.
+    """
 
     name = "sender"
 
@@ -48,9 +52,10 @@ class Sender:
         *,
         language: Language,
         zone: ZoneInfo,
+        verifiers: Mapping[str, Verifier] | None = None,
     ) -> None:
         self._clock = clock
-        self._courier = Courier(store, clock, str(owner), language, zone)
+        self._courier = Courier(store, clock, str(owner), language, zone, verifiers=verifiers)
         self._lines = {channel.name: Line(channel) for channel in channels}
         self._changed = threading.Condition()
         self._started = False

@@ -10,26 +10,21 @@ from roundsman.alerts.channels.base import Channel
 from roundsman.alerts.sender import Sender
 from roundsman.alerts.templates import Language
 from roundsman.app.channels import channels_of
-from roundsman.app.mongo import MongoParts
+from roundsman.app.conversations import ConversationParts
 from roundsman.app.parts import Parts, asks_for
 from roundsman.app.policies import policy_book
 from roundsman.app.runs import RunParts
 from roundsman.app.settings import registry_of
 from roundsman.clock import Clock
-from roundsman.conversations.importer import Importer
-from roundsman.conversations.intake import Intake
 from roundsman.conversations.keeper import WatchKeeper
 from roundsman.conversations.live import LiveSync
 from roundsman.conversations.pancake.live import LivePancake
-from roundsman.conversations.pancake.page_syncer import SOURCE
 from roundsman.conversations.policies.book import PolicyBook
-from roundsman.conversations.source import ConversationSource, StoreSource
-from roundsman.errors import ConfigurationError
+from roundsman.conversations.source import ConversationSource
 from roundsman.fsm.workflow import Workflow
 from roundsman.owner import Owner
 from roundsman.queues.base import Queue
 from roundsman.repositories.engine import Store
-from roundsman.repositories.page_syncs import PageSyncRepository
 from roundsman.repositories.place import store_options
 from roundsman.repositories.schema import ensure_schema
 from roundsman.repositories.ticks import TickRepository
@@ -79,6 +74,7 @@ class App:
             self.channels,
             language=Language(self.settings.alerts.language),
             zone=self.settings.time_zone,
+            verifiers=self.conversations.verifiers,
         )
 
     @cached_property
@@ -87,49 +83,8 @@ class App:
         return AlertBook(self.store, self.clock, names, lambda: self.sender.wake())
 
     @cached_property
-    def policies(self) -> PolicyBook:
-        """When a conversation is late. Raises ConfigurationError."""
-        return policy_book(self.settings)
-
-    @cached_property
-    def pancake(self) -> LivePancake:
-        """Pancake as a live source. Raises ConfigurationError where it is not set up."""
-        from roundsman.app.pancake import live_pancake
-
-        return live_pancake(self.settings, self.store, self.intake, self.clock)
-
-    @cached_property
-    def source(self) -> ConversationSource:
-        """Where conversations are read."""
-        if self.mongo is not None:
-            return self.mongo.source()
-        return StoreSource(self.pancake.rereader if self.settings.pancake else None)
-
-    @cached_property
-    def mongo(self) -> MongoParts | None:
-        """FolkForm's MongoDB, if conversations are read there."""
-        settings = self.settings.mongo
-        return None if settings is None else MongoParts(settings)
-
-    @cached_property
-    def mongo_sync(self) -> LiveSync:
-        """What keeps the watch list true to it. Raises ConfigurationError where it is not set up."""
-        if self.mongo is None:
-            raise ConfigurationError(["MONGO_URL: is not set, so there is no MongoDB to be read."])
-        return self.mongo.sync(self.store, self.keeper, self.clock)
-
-    @cached_property
-    def keeper(self) -> WatchKeeper:
-        return WatchKeeper(self.policies)
-
-    @cached_property
-    def intake(self) -> Intake:
-        """Where news of live sources enters the store."""
-        return Intake(self.store, self.keeper)
-
-    @cached_property
-    def importer(self) -> Importer:
-        return Importer(self.store, self.clock, self.keeper)
+    def conversations(self) -> ConversationParts:
+        return ConversationParts(self.settings, lambda: self.store, self.clock)
 
     @cached_property
     def runs(self) -> RunParts:
@@ -161,29 +116,17 @@ class App:
                 Clock: lambda: self.clock,
                 AlertBook: lambda: self.book,
                 TickRepository: lambda: self.ticks,
-                PolicyBook: lambda: self.policies,
-                ConversationSource: lambda: self.source,
-                WatchKeeper: lambda: self.keeper,
-                LivePancake: lambda: self.pancake,
-                LiveSync: lambda: self.mongo_sync,
+                PolicyBook: lambda: self.conversations.policies,
+                ConversationSource: lambda: self.conversations.source,
+                WatchKeeper: lambda: self.conversations.keeper,
+                LivePancake: lambda: self.conversations.pancake,
+                LiveSync: lambda: self.conversations.mongo_sync,
                 Engine: lambda: self.runs.engine,
                 Reconciler: lambda: self.runs.reconciler,
                 RunDesk: lambda: self.runs.desk,
                 Queue: lambda: self.runs.queue,
             }
         )
-
-    def settle_pages(self) -> None:
-        """Pages that Pancake is no longer asked about can grow stale no more; the others are asked at once, whatever
-        failed before: their tokens may be new. Raises StoreError."""
-        syncs, pancake = PageSyncRepository(), self.settings.pancake
-        with self.store.read() as connection:
-            stored = {page_id for page_id, each in syncs.all(connection).items() if each.source == SOURCE}
-        kept = set() if pancake is None else stored & pancake.page_tokens.keys() if pancake.page_tokens else stored
-        if stored:
-            with self.store.write() as connection:
-                syncs.forget(connection, stored - kept)
-                syncs.retry_now(connection, kept)
 
     def reconfigure(self, settings: Settings, policies: PolicyBook | None = None) -> None:
         """Take other settings for all that can change while it runs; and these policies, or those they ask for.
@@ -194,19 +137,16 @@ class App:
         policies = policies or policy_book(settings)
         channels = channels_of(settings, self.clock)
         self.sender.replace(channels, language=Language(settings.alerts.language), zone=settings.time_zone)
-        if settings.pancake != self.settings.pancake:
-            for part in ("pancake", "source"):  # made anew when next asked for; a job under way keeps its own
-                self.__dict__.pop(part, None)
-        self.settings, self.registry, self.channels, self.policies = settings, registry, channels, policies
+        self.conversations.replace(settings, policies)
+        self.settings, self.registry, self.channels = settings, registry, channels
         self.book.replace([channel.name for channel in channels])
-        self.keeper.replace(policies)
 
     def close(self) -> None:
         """Let go of what was opened."""
         if "runs" in self.__dict__:
             self.runs.close()
-        if self.__dict__.get("mongo") is not None:
-            self.__dict__["mongo"].close()
+        if "conversations" in self.__dict__:
+            self.conversations.close()
         if "store" in self.__dict__:
             self.store.close()
 

@@ -9,7 +9,7 @@ import typer
 
 from roundsman.cli.output import print_json, print_table, say
 from roundsman.cli.session import Session
-from roundsman.repositories.alerts import Alert, AlertRepository
+from roundsman.repositories.alerts import Alert, AlertRepository, AlertStatus
 from roundsman.repositories.channels import ChannelRepository, ChannelState
 from roundsman.repositories.notifications import (
     Notification,
@@ -48,7 +48,7 @@ def list_alerts(
                     _subject(alert),
                     alert.severity,
                     alert.level or "warning",
-                    alert.status if alert.resolution is None else f"{alert.status}: {alert.resolution}",
+                    _status(alert, now, zone),
                     _local(alert.since_at, zone),
                     _local(alert.opened_at, zone),
                     "\n".join(delivery_words(each, channels, now, zone) for each in deliveries.get(alert.id, []))
@@ -60,6 +60,16 @@ def list_alerts(
     for state in channels.values():
         if state.off_since is not None:
             say(f"Channel {state.channel} is switched off: {state.off_reason}. Mend it, then `alerts test` it.")
+
+
+def _status(alert: Alert, now: datetime, zone: ZoneInfo) -> str:
+    if alert.resolution is not None:
+        return f"{alert.status}: {alert.resolution}"
+    if alert.status is AlertStatus.SNOOZED and alert.taken_until is not None:
+        if not alert.is_taken(now):
+            return AlertStatus.FIRING
+        return f"{alert.status} by {alert.taken_by} until {_local(alert.taken_until, zone)}"
+    return f"{alert.status} by {alert.taken_by}" if alert.taken_by else alert.status
 
 
 def _subject(alert: Alert) -> str:
@@ -95,6 +105,8 @@ def _row(alert: Alert, deliveries: Sequence[Notification], channels: Mapping[str
         "severity": alert.severity,
         "status": alert.status,
         "level": alert.level,
+        "taken_by": alert.taken_by,
+        "taken_until": alert.taken_until,
         "job": alert.job,
         "since": alert.since_at,
         "opened_at": alert.opened_at,

@@ -57,6 +57,10 @@ def words_of(entry: LogEntry) -> str:
         return f"{verb}{f' to level {entry.level}' if verb == 'rose' else ''}, {_audience(detail)}"
     if entry.event is LogEvent.RESOLVED:
         return f"resolved: {detail.get('reason')}"
+    if entry.event in (LogEvent.ACKNOWLEDGED, LogEvent.SNOOZED):
+        until = f" until {detail['until']}" if "until" in detail else ""
+        note = f": {detail['note']}" if "note" in detail else ""
+        return f"{entry.event} by {detail.get('by')}{until}{note}"
     if entry.event is LogEvent.TOLD:
         together = f", together with {detail['together'] - 1} more" if detail.get("together", 1) > 1 else ""
         return f"told {told}{together}: {detail.get('words')}"

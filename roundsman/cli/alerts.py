@@ -1,5 +1,6 @@
-"""`roundsman alerts`: list, why, test."""
+"""`roundsman alerts`: list, why, ack, snooze, test."""
 
+from roundsman.cli.alert_answer import acknowledge, snooze
 from roundsman.cli.alert_channel import test_channel
 from roundsman.cli.alert_list import list_alerts
 from roundsman.cli.alert_why import tell_why
@@ -9,4 +10,6 @@ app = command_group()
 
 app.command("list")(list_alerts)
 app.command("why")(tell_why)
+app.command("ack")(acknowledge)
+app.command()(snooze)
 app.command("test")(test_channel)

@@ -1,7 +1,5 @@
 """The arguments and options that several commands share."""
 
-import getpass
-import os
 from datetime import datetime
 from typing import Annotated
 
@@ -31,14 +29,6 @@ def moment_of(session: Session, at: str | None) -> datetime:
     if moment is None:
         raise BadInputError("--at is empty; write it like 2026-03-03T04:00:00Z.")
     return moment
-
-
-def person() -> str:
-    """Who is at the terminal, as far as the system tells."""
-    try:
-        return os.environ.get("SUDO_USER") or getpass.getuser()
-    except (KeyError, OSError):
-        return f"uid {os.getuid()}"
 
 
 def plain_text(value: str | None) -> str | None:

@@ -28,7 +28,7 @@ def show_calendar(
 ) -> None:
     """Show the hours of a shift calendar day by day, and why it is closed."""
     session: Session = ctx.obj
-    calendars, now = session.app.policies.calendars, session.clock.now()
+    calendars, now = session.app.conversations.policies.calendars, session.clock.now()
     if name is None:
         if as_json:
             print_json(calendar_rows(calendars, now))

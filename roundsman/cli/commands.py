@@ -21,7 +21,7 @@ GROUPS: Mapping[str, tuple[str, str]] = {
     "queue": ("roundsman.cli.queue", "What waits in the queue, and what was given up."),
     "conversations": ("roundsman.cli.conversations", "Import conversations; tell who waits and why; try policies out."),
     "mongo": ("roundsman.cli.mongo", "Look at FolkForm's MongoDB; make the indexes it needs."),
-    "alerts": ("roundsman.cli.alerts", "List alerts and tell what became of each; test a channel."),
+    "alerts": ("roundsman.cli.alerts", "List alerts, tell what became of each, acknowledge them; test a channel."),
     "db": ("roundsman.cli.db", "Upgrade and back up the store."),
 }
 """Name to (module with a Typer `app`, one line of help)."""

@@ -49,7 +49,7 @@ def simulate_policies(
     session: Session = ctx.obj
     now = session.clock.now()
     start = now - span("--since", since)
-    present = session.app.policies
+    present = session.app.conversations.policies
     book = present if policy is None else _read(session, policy)
     with session.store.read() as connection:
         past = past_of(connection, start, now)

@@ -5,9 +5,9 @@ from typing import Annotated
 
 import typer
 
-from roundsman.cli.arguments import person
 from roundsman.cli.conversation_why import IdArgument
 from roundsman.cli.output import say
+from roundsman.cli.person import person
 from roundsman.cli.run_input import span
 from roundsman.cli.session import Session
 from roundsman.cli.ticks import local_time
@@ -29,7 +29,7 @@ def snooze_conversation(
     now = session.clock.now()
     app = session.app
     with session.store.write() as connection:
-        reader = app.source.reader(connection)
+        reader = app.conversations.source.reader(connection)
         reader.lock([conversation_id])
         watched = reader.watched([conversation_id]).get(conversation_id)
         if watched is None:
@@ -37,12 +37,12 @@ def snooze_conversation(
                 f"There is no conversation {conversation_id!r}; `roundsman conversations list` shows all ids."
             )
         conversation = watched.conversation
-        policy = app.policies.policy_for(conversation.page_id, conversation.type, conversation.tags)
+        policy = app.conversations.policies.policy_for(conversation.page_id, conversation.type, conversation.tags)
         exclusion = policy.exclusion(watched.page, conversation.type, conversation.tags)
         if exclusion is not None:
             raise BadInputError(f"Nobody is told of {conversation_id} anyway. {exclusion}")
         moment = None if until == OFF else _moment(until, policy, now)
-        row = app.keeper.snooze(connection, reader, conversation_id, moment, by=person(), now=now)
+        row = app.conversations.keeper.snooze(connection, reader, conversation_id, moment, by=person(), now=now)
     if row is None:
         raise BadInputError(f"Nobody waits in {conversation_id}, so there is nothing to put off.")
     if moment is None:

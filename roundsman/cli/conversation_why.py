@@ -59,7 +59,7 @@ def _find(session: Session, conversation_id: str, at: str | None) -> Findings:
     now = moment_of(session, at)
     app = session.app
     with session.store.read() as connection:
-        found = look_into(connection, app.source, app.policies, conversation_id, now)
+        found = look_into(connection, app.conversations.source, app.conversations.policies, conversation_id, now)
     if found is None:
         raise BadInputError(
             f"There is no conversation {conversation_id!r}; `roundsman conversations list` shows all ids."

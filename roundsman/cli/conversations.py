@@ -38,7 +38,7 @@ def import_export(
     if webhook:
         import_webhook(session, file, as_json=as_json)
         return
-    summary = session.app.importer.import_file(file)
+    summary = session.app.conversations.importer.import_file(file)
     if as_json:
         print_json(asdict(summary))
     else:
@@ -100,7 +100,7 @@ def _say_some(sentences: Sequence[str]) -> None:
 
 
 def _roster(session: Session) -> Roster:
-    return Roster(session.app.policies, session.app.source)
+    return Roster(session.app.conversations.policies, session.app.conversations.source)
 
 
 def _print(session: Session, entries: Sequence[RosterEntry], *, as_json: bool, when_empty: str) -> None:

@@ -70,7 +70,7 @@ def _round(demo_app: App) -> None:
 
 
 def _import(demo_app: App, export: dict[str, Any]) -> None:
-    demo_app.importer.import_stream(io.StringIO(json.dumps(export)), "the demo's export")
+    demo_app.conversations.importer.import_stream(io.StringIO(json.dumps(export)), "the demo's export")
 
 
 def _first_export(now: datetime) -> dict[str, Any]:

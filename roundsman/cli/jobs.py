@@ -6,11 +6,12 @@ from typing import Any
 import typer
 
 from roundsman import logs
-from roundsman.cli.arguments import JobArgument, JsonOption, job_of, person
+from roundsman.cli.arguments import JobArgument, JsonOption, job_of
 from roundsman.cli.group import command_group
 from roundsman.cli.history import history
 from roundsman.cli.isolated import isolated
 from roundsman.cli.output import print_json, print_table, say
+from roundsman.cli.person import person
 from roundsman.cli.session import Session
 from roundsman.cli.ticks import last_words, local_time, tick_row
 from roundsman.cli.upcoming import next_times

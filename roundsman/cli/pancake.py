@@ -19,7 +19,7 @@ def import_webhook(session: Session, file: str, *, as_json: bool) -> None:
     """Import a file of webhook calls, and say what came of it."""
     from roundsman.conversations.pancake.webhook_import import WebhookImporter
 
-    summary = WebhookImporter(session.store, session.app.intake, session.clock).import_file(file)
+    summary = WebhookImporter(session.store, session.app.conversations.intake, session.clock).import_file(file)
     if as_json:
         print_json(asdict(summary))
         return

@@ -79,14 +79,24 @@ def resolution(case: Case, book: PolicyBook, now: datetime) -> Resolution:
     assert since is not None, "people were told of it"
     if case.step.exclusion is not None:
         return Resolution(case.step.exclusion.rstrip("."))
-    answer = first_answer(case.thread, since, case.policy.clock, now)
+    answered = answer_to(case.watched, case.thread, since, book, now)
+    return answered or Resolution("the customer's message was removed")
+
+
+def answer_to(
+    watched: WatchedConversation, thread: Sequence[ChatMessage], since: datetime, book: PolicyBook, now: datetime
+) -> Resolution | None:
+    """The answer that ended the wait which began at `since`, if one is known."""
+    conversation = watched.conversation
+    policy = book.policy_for(conversation.page_id, conversation.type, conversation.tags)
+    answer = first_answer(thread, since, policy.clock, now)
     if answer is None:
-        return Resolution("the customer's message was removed")
+        return None
     facts: dict[str, Any] = {
         "answered_at": iso(answer.sent_at),
         "answered_by": answer.sender_name,
-        "waited_minutes": int(case.policy.calendar.worked(since, answer.sent_at) / _MINUTE),
-        "charged": _charged(case, since, answer.sent_at, book),
+        "waited_minutes": int(policy.calendar.worked(since, answer.sent_at) / _MINUTE),
+        "charged": _charged(watched, policy, since, answer.sent_at, book),
     }
     return Resolution("answered", facts)
 
@@ -120,13 +130,15 @@ def _facts(case: Case, book: PolicyBook, now: datetime) -> dict[str, Any]:
         "human_waiting_since": iso(state.human_waiting_since) if state.human_waiting_since else None,
         "bot_answered_at": iso(bot_answered) if bot_answered else None,
         "policy": policy.name,
-        "charged": _charged(case, since, now, book),
+        "charged": _charged(case.watched, policy, since, now, book),
         "link": deep_link(page, conversation),
     }
 
 
-def _charged(case: Case, start: datetime, end: datetime, book: PolicyBook) -> list[dict[str, Any]]:
-    found = shares(case.watched, start, end, case.policy, book)
+def _charged(
+    watched: WatchedConversation, policy: Policy, start: datetime, end: datetime, book: PolicyBook
+) -> list[dict[str, Any]]:
+    found = shares(watched, start, end, policy, book)
     return [{"name": share.name, "minutes": int(share.minutes)} for share in found if share.staff_id is not None]
 
 

@@ -24,6 +24,8 @@ class LogEvent(StrEnum):
     WARNED = "warned"
     """Opened before the limit was reached."""
     ESCALATED = "escalated"
+    ACKNOWLEDGED = "acknowledged"
+    SNOOZED = "snoozed"
     RESOLVED = "resolved"
     TOLD = "told"
     """A message arrived on a channel."""

@@ -23,6 +23,8 @@ alerts = Table(
     Column("since_at", UtcTime, nullable=False),  # when the condition began
     Column("opened_at", UtcTime, nullable=False),
     Column("facts_at", UtcTime),  # when the annotations were last written; null: at the opening
+    Column("taken_by", Text),  # who acknowledged or snoozed it
+    Column("taken_until", UtcTime),  # of a snooze: from then on it is firing again
     Column("resolved_at", UtcTime),
     Column("resolution", Text),
     # One open alert per fingerprint: two daemons, or one that was killed and came back, cannot open it twice

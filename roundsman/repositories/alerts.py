@@ -25,7 +25,13 @@ CHUNK = 500
 OPEN = text("alerts.status <> 'resolved'")
 """Spelled with a literal, as SQLite uses a partial index only when it can see its condition in the query."""
 
-_RAISE = UpdateRows(alerts, ["id"], ["level", "severity", "annotations", "facts_at"], where="status <> 'resolved'")
+_RAISE = UpdateRows(
+    alerts,
+    ["id"],
+    ["level", "severity", "annotations", "facts_at"],
+    fixed="status = 'firing', taken_by = NULL, taken_until = NULL",  # a snooze that is over
+    where="status <> 'resolved'",
+)
 
 
 class Severity(StrEnum):
@@ -80,6 +86,16 @@ class Alert:
     resolution: str | None = None
     facts_at: datetime | None = None
     """When the annotations were last written, if that was after the opening."""
+    taken_by: str | None = None
+    """Who acknowledged or snoozed it."""
+    taken_until: datetime | None = None
+    """Of a snooze: from then on it is firing again."""
+
+    def is_taken(self, now: datetime) -> bool:
+        """Whether somebody sees to it, so that nobody else need be called."""
+        if self.status is AlertStatus.SNOOZED:
+            return self.taken_until is None or self.taken_until > now
+        return self.status is AlertStatus.ACKNOWLEDGED
 
     @property
     def subject(self) -> str:
@@ -150,7 +166,7 @@ class AlertRepository:
     def raise_all(
         self, connection: Connection, rises: Mapping[int, Rise], locked: Mapping[int, Alert], now: datetime
     ) -> None:
-        """Raise these alerts, which the caller has locked and found to be lower."""
+        """Raise these alerts, which the caller has locked and found to be lower and not taken."""
         _RAISE.execute(
             connection,
             [

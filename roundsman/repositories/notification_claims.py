@@ -109,6 +109,12 @@ class NotificationClaims:
         values = {"status": NotificationStatus.PENDING.value, "owner": None, "lease_until": None}
         return connection.execute(put_back.values(not_before=not_before, error=error, **values)).rowcount == 1
 
+    def give_back(self, connection: Connection, claim: Claim) -> bool:
+        """Put it back untried, as if it had not been claimed. False: the claim was lost meanwhile."""
+        put_back = update(notifications).where(notifications.c.id == claim.id, *_mine(claim))
+        values = {"status": NotificationStatus.PENDING.value, "owner": None, "lease_until": None}
+        return connection.execute(put_back.values(attempts=claim.attempts - 1, **values)).rowcount == 1
+
     def release(self, connection: Connection, owners: Iterable[str], held: Iterable[int], now: datetime) -> int:
         """Free the claims of these (dead) owners and those whose lease is over, except the ones `held` by the caller.
 
@@ -141,12 +147,12 @@ class NotificationClaims:
         self, connection: Connection, row: Row[Any], members: Sequence[Member], now: datetime
     ) -> tuple[int, ...]:
         """The alerts that the text is about. What a digest leaves out is noted, since nobody is told of its end."""
-        if row.edits is not None:
+        if row.edits is not None or row.maybe_sent:  # a repeat tells those who got the first copy what is over by now
             return tuple(each.alert_id for each in members if not each.left_out)
         event = NotificationEvent(row.event)
         news = tuple(each.alert_id for each in members if is_news(event, each))
         rest = [each.alert_id for each in members if each.alert_id not in set(news) and not each.left_out]
-        if rest and not row.maybe_sent:
+        if rest:
             mine = notification_alerts
             passed_over = update(mine).where(mine.c.notification_id == row.id, mine.c.alert_id.in_(rest))
             connection.execute(passed_over.values(left_out=True))

@@ -45,8 +45,8 @@ def settle(connection: Connection, groups: Iterable[str]) -> None:
 
 def lock(connection: Connection, space: int, names: Iterable[str]) -> None:
     """Keep others off these names to the end of the transaction, in one order in every process."""
-    if connection.dialect.name == "postgresql":
-        numbers = sorted(
-            {int.from_bytes(blake2b(name.encode(), digest_size=4).digest(), signed=True) for name in names}
-        )
+    if connection.dialect.name != "postgresql":
+        return
+    numbers = sorted({int.from_bytes(blake2b(name.encode(), digest_size=4).digest(), signed=True) for name in names})
+    if numbers:
         _LOCK.run(connection, space=space, numbers=numbers)

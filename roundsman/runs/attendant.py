@@ -1,17 +1,22 @@
-"""What is due while steps work: leases, what runs say, how far they are, what people ask of them."""
+"""What is due while steps work: timeouts, leases, what runs say, how far they are, what people ask of them."""
 
+import logging
 from datetime import timedelta
 
 from roundsman.clock import Clock
 from roundsman.repositories.engine import Store
 from roundsman.repositories.run_decisions import CANCEL, RunDecisions
+from roundsman.runs.aftermath import about
 from roundsman.runs.crew import Crew
-from roundsman.runs.held import Held
+from roundsman.runs.held import Held, StepEnded
 from roundsman.runs.round import Ledgers
 from roundsman.scheduling.job import StopReason
 
 ATTEND_EVERY = timedelta(seconds=1)
 """How often progress and log lines are stored, and requests heard, while steps work."""
+
+
+log = logging.getLogger(__name__)
 
 
 class Attendant:
@@ -29,6 +34,22 @@ class Attendant:
     def seconds_left(self) -> float | None:
         """Until it has something to do; None while nothing is held."""
         return max(self._next - self._clock.monotonic(), 0.0) if self._crew.is_watchful() else None
+
+    def given_up(self) -> list[StepEnded]:
+        """The ends of steps that did not stop when their time was over; their workers are replaced."""
+        ended = []
+        for held in self._crew.overdue():
+            if not self._crew.workers.give_up(held):
+                continue  # it has just ended after all
+            limit = held.prepared.facts.timeout.total_seconds()
+            log.error("A step of run %d (%g s at most) does not stop: given up", held.id, limit, extra=about(held))
+            if not self._crew.holds(held):
+                continue
+            step = held.prepared.steps[held.state].__name__
+            now = self._clock.now()
+            held.given_up = True
+            ended.append(StepEnded(held, step, now, now, None, TimeoutError()))
+        return ended
 
     def attend(self) -> None:
         """Do what is due. Raises StoreError; then it is due again at once."""

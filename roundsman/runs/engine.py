@@ -18,15 +18,14 @@ from datetime import timedelta
 from roundsman.clock import Clock
 from roundsman.errors import StoreError
 from roundsman.repositories.engine import Store
-from roundsman.repositories.run_claims import ClaimLostError
-from roundsman.runs.aftermath import Aftermath, about
+from roundsman.runs.aftermath import Aftermath
 from roundsman.runs.attendant import Attendant
 from roundsman.runs.black_box import BlackBox
 from roundsman.runs.crew import Crew
 from roundsman.runs.held import CallMade, Held, Prepared, StepEnded
 from roundsman.runs.inbox import Inbox, Item, Look, Probe
 from roundsman.runs.outlook import IDLE_S, Outlook
-from roundsman.runs.round import Ledgers, Rooms, Round, Written, write
+from roundsman.runs.round import Ledgers, Rooms, Round, Written, write_out
 from roundsman.runs.submission import Submission
 from roundsman.scheduling.job import StopReason
 
@@ -170,7 +169,7 @@ class Engine:
             self._broken = type(error).__name__
             log.critical("The thread that drives runs has died", exc_info=True)
         finally:
-            self._decline()
+            self._round.decline_submissions()
             self._inbox.close()
 
     def _turn(self) -> None:
@@ -180,9 +179,7 @@ class Engine:
             if self._fault is None:
                 log.error("Runs cannot be written: %s What their steps did waits until it can.", error)
             self._fault = str(error)
-            submissions, self._round.submissions = self._round.submissions, []
-            for submission in submissions:  # they never wait for the store
-                submission.failed(error)
+            self._round.fail_submissions(error)  # they never wait for the store
 
     def run_once(self, seconds: float = 0.0) -> None:
         """One pass, which waits so long for something to happen if there is nothing to do.
@@ -194,7 +191,7 @@ class Engine:
     def _pass(self, items: list[Item]) -> None:
         for item in items:
             self._receive(item)
-        self._enforce_timeouts()
+        self._round.ended.extend(self._attendant.given_up())
         self._attendant.attend()
         if items:
             self._outlook.passed()
@@ -236,7 +233,7 @@ class Engine:
     def _commit(self) -> None:
         rooms = self._rooms()
         self._to.queue.want(self._crew.wanted(rooms.queued), rooms.queued)
-        written = self._write(rooms)
+        written = write_out(self._round, self._store, self._clock, self._to, rooms, halting=self._halting)
         try:
             self._follow(written, rooms)
         finally:
@@ -250,25 +247,6 @@ class Engine:
         if sum(len(each.orders) for each in self._round.submissions) > room:
             self._outlook.rung()  # after this commit something waits
         return Rooms(submitted=room)
-
-    def _write(self, rooms: Rooms) -> Written:
-        while True:
-            now = self._clock.now()
-            try:
-                with self._store.write() as connection:
-                    return write(connection, self._round, self._to, now, rooms, halting=self._halting)
-            except ClaimLostError:
-                self._to.queue.rolled_back()  # somebody took a run from us at this very moment: look again
-            except BaseException as error:
-                self._to.queue.rolled_back()
-                if isinstance(error, StoreError) or not self._round.submissions:
-                    raise
-                self._decline()  # the fault may be theirs: whoever submitted tries alone, and hears of it
-
-    def _decline(self) -> None:
-        submissions, self._round.submissions = self._round.submissions, []
-        for submission in submissions:
-            submission.decline()
 
     def _follow(self, written: Written, rooms: Rooms) -> None:
         self._to.queue.committed()
@@ -293,19 +271,6 @@ class Engine:
                 self._drained.set()
 
     # --- time ---
-
-    def _enforce_timeouts(self) -> None:
-        for held in self._crew.overdue():
-            if not self._crew.workers.give_up(held):
-                continue  # it has just ended after all
-            limit = held.prepared.facts.timeout.total_seconds()
-            log.error("A step of run %d (%g s at most) does not stop: given up", held.id, limit, extra=about(held))
-            if not self._crew.holds(held):
-                continue
-            step = held.prepared.steps[held.state].__name__
-            now = self._clock.now()
-            held.given_up = True
-            self._round.ended.append(StepEnded(held, step, now, now, None, TimeoutError()))
 
     def _give_up(self) -> None:
         touched = set(self._round.touched())

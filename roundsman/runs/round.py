@@ -6,8 +6,11 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
+from roundsman.clock import Clock
+from roundsman.errors import StoreError
 from roundsman.message import Message
-from roundsman.repositories.run_claims import ClaimedRun, RunClaims
+from roundsman.repositories.engine import Store
+from roundsman.repositories.run_claims import ClaimedRun, ClaimLostError, RunClaims
 from roundsman.repositories.run_record import LogLine, RunRecord, Unit
 from roundsman.repositories.runs import RunStatus
 from roundsman.runs.admission import Admitted, admit
@@ -35,6 +38,20 @@ class Round:
     def __bool__(self) -> bool:
         happened = self.ended or self.calls or self.timers or self.refusals or self.put_back
         return bool(happened or self.submissions)
+
+    def decline_submissions(self) -> None:
+        """Whoever submitted stores it himself."""
+        for submission in self._without_submissions():
+            submission.decline()
+
+    def fail_submissions(self, error: StoreError) -> None:
+        """Whoever submitted hears of the fault."""
+        for submission in self._without_submissions():
+            submission.failed(error)
+
+    def _without_submissions(self) -> list[Submission]:
+        submissions, self.submissions = self.submissions, []
+        return submissions
 
     def touched(self) -> list[Held]:
         """Every run that something is written for."""
@@ -86,6 +103,22 @@ class Ledgers:
     """Who is told of the ends of runs."""
     told: Callable[[], None] = lambda: None
     """Called after a commit with something to tell them; from the engine's thread, so it must not wait."""
+
+
+def write_out(round_: Round, store: Store, clock: Clock, to: Ledgers, rooms: Rooms, *, halting: bool) -> Written:
+    """Write it all in one transaction. Raises StoreError; then nothing counts."""
+    while True:
+        now = clock.now()
+        try:
+            with store.write() as connection:
+                return write(connection, round_, to, now, rooms, halting=halting)
+        except ClaimLostError:
+            to.queue.rolled_back()  # somebody took a run from us at this very moment: look again
+        except BaseException as error:
+            to.queue.rolled_back()
+            if isinstance(error, StoreError) or not round_.submissions:
+                raise
+            round_.decline_submissions()  # the fault may be theirs: whoever submitted tries alone, and hears of it
 
 
 def write(connection: Connection, round_: Round, to: Ledgers, now: datetime, rooms: Rooms, *, halting: bool) -> Written:

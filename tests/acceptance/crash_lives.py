@@ -59,13 +59,15 @@ class Lives:
         """For its end: the exit code, or the signal with a minus."""
         return self._ask("wait", pid)
 
-    def live(self, ground: Ground, kill_at: str | None, ahead: timedelta) -> int:
-        """Try one run from begin to end, or to its point."""
-        return self.wait(self.begin(ground, kill_at=kill_at, ahead_s=ahead.total_seconds()))
+    def live(self, ground: Ground, kill_at: str | None, ahead: timedelta, *, inside: bool = False) -> int:
+        """Try one run from begin to end, or to its point; `inside`: submitted while the engine serves."""
+        return self.wait(self.begin(ground, kill_at=kill_at, ahead_s=ahead.total_seconds(), inside=inside))
 
-    def drain(self, ground: Ground, *, workers: int = 1, ahead: timedelta = NOW, longest_s: int = 20) -> int:
-        """Drive whatever there is until nothing is left; returns the PID at once."""
-        return self.begin(ground, workers=workers, ahead_s=ahead.total_seconds(), longest_s=longest_s)
+    def drain(
+        self, ground: Ground, *, workers: int = 1, ahead: timedelta = NOW, longest_s: int = 20, submit: int = 0
+    ) -> int:
+        """Drive whatever there is until nothing is left, and submit up to so many; returns the PID at once."""
+        return self.begin(ground, workers=workers, ahead_s=ahead.total_seconds(), longest_s=longest_s, submit=submit)
 
     def close(self) -> None:
         self._host.communicate(timeout=30)

@@ -28,6 +28,7 @@ from roundsman.runs.black_box import BlackBox
 from roundsman.runs.desk import RunDesk
 from roundsman.runs.engine import Engine
 from roundsman.runs.held import Prepared
+from roundsman.runs.inbox import Inbox
 from roundsman.runs.interventions import Interventions
 from roundsman.runs.outbox import Outbox
 from roundsman.runs.reconciler import Reconciler
@@ -157,15 +158,16 @@ class Parts:
         registry = register_workflows(WORKFLOWS, {}, WorkflowDefaults(timedelta(minutes=1), 4, None))
         built = {workflow.name: workflow(do) for workflow in WORKFLOWS}
         prepared = {name: Prepared(registry[name], steps_of(each)) for name, each in built.items()}
+        inbox = Inbox()
         claims, notes = RunClaims(str(owner), lease), Path(ground.folder)
         outbox = Outbox(store, clock, owner, [Listener(deliver)])
         to = Ledgers(claims, RunRecord(), queue, outbox.sinks, outbox.wake)
         return cls(
             store,
             remote,
-            RunDesk(store, clock, queue, registry, built),
+            RunDesk(store, clock, queue, registry, built, inbox),
             Interventions(store, clock, queue, registry, built, outbox.sinks),
-            Engine(store, clock, to, prepared, size=workers, lease=lease, box=BlackBox((notes, owner))),
+            Engine(store, clock, to, prepared, size=workers, lease=lease, box=BlackBox((notes, owner)), inbox=inbox),
             Reconciler(store, clock, queue, claims, notes),
             outbox,
         )

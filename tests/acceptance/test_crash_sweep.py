@@ -14,7 +14,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from crash_lives import ALL, CHEAP, DEAR, KILLED, Grounds, Lives, grounds, lives, queue_of
+from crash_lives import ALL, CHEAP, DEAR, KILLED, STORES, Grounds, Lives, grounds, lives, queue_of
 from driven_runs import Ground, in_queue
 from sqlalchemy import select, text
 from trial_workflows import TRIAL_RECORD
@@ -34,8 +34,8 @@ MOST_MISSED = 0.1
 class Trial:
     """One run on one ground, through its lives."""
 
-    def __init__(self, ground: Ground, where: Grounds, hosts: Lives) -> None:
-        self._ground, self._where, self._hosts = ground, where, hosts
+    def __init__(self, ground: Ground, where: Grounds, hosts: Lives, *, inside: bool) -> None:
+        self._ground, self._where, self._hosts, self._inside = ground, where, hosts, inside
         self._lives = 0
         self.expected = Counter({name: 1 for kind, name in TRIAL_RECORD if kind == "call"})
 
@@ -43,7 +43,7 @@ class Trial:
         """One life; the later ones begin later."""
         if self._lives:
             self._where.pass_time(LATER)
-        code = self._hosts.live(self._ground, kill_at, self._lives * LATER)
+        code = self._hosts.live(self._ground, kill_at, self._lives * LATER, inside=self._inside)
         self._lives += 1
         if code == KILLED:
             self._count_what_was_in_flight()
@@ -119,31 +119,34 @@ def where(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[list[Groun
         yield made
 
 
-def sweep(where: Sequence[Grounds], lead: Sequence[str] = ()) -> list[str]:
+def sweep(where: Sequence[Grounds], lead: Sequence[str] = (), *, inside: bool = False) -> list[str]:
     """Kill a life at each of its points, after lives that are killed at those of the `lead`. Returns the points.
+
+    `inside`: the run is submitted in the process that drives it.
 
     With a lead, and where lives are dear, at half of them: before the one is nearly where it is after the other.
     """
     with lives() as hosts, where[0].one() as ground:
-        trial = Trial(ground, where[0], hosts)
+        trial = Trial(ground, where[0], hosts, inside=inside)
         assert [trial.live(name) for name in [*lead, None]] == [*[KILLED] * len(lead), 0]
         trial.assert_all_is_well()
         every = not lead and where[0].sort not in DEAR
         points = [point for point in trial.points() if every or ": after" in point]
     shares = [points[number :: len(where)] for number in range(len(where))]
     with ThreadPoolExecutor(len(where)) as threads:
-        missed = [each for part in threads.map(kill_at, where, shares, [lead] * len(where)) for each in part]
+        found = threads.map(lambda one, share: kill_at(one, share, lead, inside=inside), where, shares)
+        missed = [each for part in found for each in part]
     assert len(missed) <= MOST_MISSED * len(points), missed
     return points
 
 
-def kill_at(where: Grounds, points: Sequence[str], lead: Sequence[str]) -> list[str]:
+def kill_at(where: Grounds, points: Sequence[str], lead: Sequence[str], *, inside: bool) -> list[str]:
     """Returns the points by which no life came."""
     missed = []
     with lives() as hosts:
         for point in points:
             with where.one() as ground:
-                trial = Trial(ground, where, hosts)
+                trial = Trial(ground, where, hosts, inside=inside)
                 try:
                     codes = [trial.live(name) for name in [*lead, point]]
                     if codes[-1] == KILLED:
@@ -169,3 +172,11 @@ def test_a_kill_at_any_point_costs_nothing_but_a_repeat_of_what_was_in_flight(wh
 @pytest.mark.parametrize("where", CHEAP, indirect=True)
 def test_nor_does_a_kill_of_who_clears_up_after_a_kill(where: Sequence[Grounds]) -> None:
     assert len(sweep(where, lead=["step-0: after working 1"])) >= 12
+
+
+@pytest.mark.parametrize("where", STORES, indirect=True)
+def test_nor_of_the_process_that_submits_and_drives_it_at_once(where: Sequence[Grounds]) -> None:
+    points = sweep(where, inside=True)
+    assert "runs: before commit 1" in points  # which stores and claims in one
+    assert not any(point.startswith("MainThread") and point.endswith("commit 2") for point in points)
+    assert len(points) >= 24

@@ -7,16 +7,16 @@ from typing import Any
 import pytest
 from alert_outbox import Outbox
 from alert_samples import KIND
-from sqlalchemy import event, update
+from sqlalchemy import event
 from sqlalchemy.exc import IntegrityError
 
 from roundsman.alerts.condition import Escalated, Escalation
 from roundsman.clock import ManualClock
+from roundsman.repositories.alert_answers import AlertAnswers, Answered
 from roundsman.repositories.alerts import AlertStatus, Severity
 from roundsman.repositories.audience import Audience, Mention
 from roundsman.repositories.engine import Store
 from roundsman.repositories.notifications import NewNotification, NotificationEvent, NotificationRepository
-from roundsman.repositories.tables import alerts
 
 SALES = Audience("Sales", ("slack",), (Mention("Lan", "U024BE7LH", "123456789"),))
 
@@ -68,13 +68,45 @@ def test_an_audience_whose_channels_do_not_exist_is_told_on_all(outbox: Outbox) 
     assert (detail["not_configured"], detail["channels"]) == (["pager"], ["slack", "hook"])
 
 
-@pytest.mark.parametrize("status", [AlertStatus.ACKNOWLEDGED, AlertStatus.SNOOZED])
-def test_what_somebody_has_taken_rises_no_further(outbox: Outbox, status: AlertStatus) -> None:
+def test_what_somebody_has_acknowledged_rises_no_further_and_ends_as_always(outbox: Outbox) -> None:
     outbox.fire("1")
-    with outbox.store.write() as connection:
-        connection.execute(update(alerts).values(status=status.value))
+    outbox.drain()
+    assert acknowledge(outbox, "1") is Answered.TAKEN
     assert outbox.escalate("1", level=2) == [Escalated.TAKEN]
-    assert outbox.alert("1").level == 1
+    assert (outbox.alert("1").level, outbox.alert("1").status) == (1, AlertStatus.ACKNOWLEDGED)
+    outbox.fire("1")
+    assert outbox.claim() is None, "what is acknowledged is open and is not told again"
+    outbox.resolve("1")
+    assert outbox.send().event == "resolved"
+    assert acknowledge(outbox, "1") is Answered.OVER
+
+
+def test_a_snooze_ends_by_itself(outbox: Outbox, clock: ManualClock) -> None:
+    outbox.fire("1")
+    until = clock.now() + timedelta(hours=2)
+    with outbox.store.write() as connection:
+        number = outbox.alert("1").id
+        assert AlertAnswers().snooze(connection, number, by="Hoa", until=until, note=None, now=clock.now()) is (
+            Answered.TAKEN
+        )
+    assert outbox.escalate("1", level=2) == [Escalated.TAKEN]
+    clock.advance(timedelta(hours=2))
+    assert outbox.escalate("1", level=2) == [Escalated.RAISED]
+    alert = outbox.alert("1")
+    assert (alert.status, alert.taken_by, alert.taken_until) == (AlertStatus.FIRING, None, None)
+    assert [entry.event.value for entry in outbox.trail("1")] == ["opened", "snoozed", "escalated"]
+
+
+def test_an_answer_to_an_alert_that_does_not_exist_is_told_apart(outbox: Outbox, clock: ManualClock) -> None:
+    with outbox.store.write() as connection:
+        answered = AlertAnswers().acknowledge(connection, 99, by="Hoa", note=None, now=clock.now())
+    assert answered is Answered.UNKNOWN
+
+
+def acknowledge(outbox: Outbox, subject: str) -> Answered:
+    number = outbox.alert(subject).id
+    with outbox.store.write() as connection:
+        return AlertAnswers().acknowledge(connection, number, by="Hoa", note="on it", now=outbox.clock.now())
 
 
 def test_a_store_that_is_asked_to_tell_the_same_twice_refuses(outbox: Outbox) -> None:

@@ -16,7 +16,21 @@ import pytest
 from bson import json_util
 from bson.decimal128 import Decimal128
 from bson.int64 import Int64
-from chats import NOW, PAGE, Document, ago, bot, conversation, customer, export, message, milliseconds, page, policies
+from chats import (
+    NOW,
+    PAGE,
+    Document,
+    ago,
+    bot,
+    conversation,
+    customer,
+    export,
+    message,
+    milliseconds,
+    naive,
+    page,
+    policies,
+)
 from chats import staff as staff_of
 from mongo_server import MongoPlace
 
@@ -26,7 +40,7 @@ from roundsman.conversations.keeper import WatchKeeper
 from roundsman.conversations.mongo.database import MongoDatabase
 from roundsman.conversations.mongo.source import MongoSource
 from roundsman.conversations.source import ConversationReader, ConversationSource, StoreSource
-from roundsman.repositories.conversations import MessageRecord, Page, WatchedConversation
+from roundsman.repositories.conversations import Handover, MessageRecord, Page, Person, WatchedConversation
 from roundsman.repositories.engine import Store
 
 SAMPLE = Path(__file__).parents[2] / "samples" / "folkform-export.json"
@@ -264,3 +278,27 @@ def test_values_of_bson_mean_what_they_say(mongo: MongoPlace) -> None:
         "fb_message_items m3: messageData.inserted_at is missing; the document was set aside."
     ]
     assert sent_at < NOW
+
+
+def test_whose_it_is_and_how_that_came_to_be_is_read(source: Place) -> None:
+    lan, minh = {"id": "u1", "name": "Lan", "fb_id": "9"}, {"id": "u2", "name": "Minh", "email": "m@example.org"}
+    told = conversation(customerId="c-7")
+    told["panCakeData"] |= {
+        "assignee_ids": ["u1", "u3"],
+        "current_assign_users": [lan, None],
+        "assignee_histories": [
+            {"inserted_at": naive(ago(3)), "payload": {"added_users": [lan], "deleted_users": [minh]}},
+            {"inserted_at": naive(ago(9)), "payload": {"added_users": [minh]}},
+            {"inserted_at": "once", "payload": {"added_users": [minh]}},
+            {"inserted_at": naive(ago(1)), "payload": "somebody"},
+            None,
+        ],
+    }
+    source.take(export(conversations=[told]))
+    found = watched(source, "100_1")["100_1"].conversation
+    assert found.customer_id == "c-7"
+    assert found.assignees == (Person("u1", "Lan"), Person("u3"))
+    assert found.handovers == (
+        Handover(ago(9), (Person("u2", "Minh"),)),
+        Handover(ago(3), (Person("u1", "Lan"),), (Person("u2", "Minh"),)),
+    )

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 
 from alert_samples import KIND, Mailbox, book_of, sender_of, unreplied
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from roundsman.alerts.channels.base import DeliveryError, Fault, Receipt
@@ -210,6 +210,7 @@ steps = st.one_of(
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@example(life=[("fire", {"a", "b", "c", "d"}, 0), ("killed after", "bot", 0), ("resolve", {"b"}, 0)])
 @given(life=st.lists(steps, min_size=12, max_size=40))
 def test_in_any_storm_everybody_hears_of_the_beginning_and_of_the_end(
     sqlite_store: Store, clock: ManualClock, life: list[tuple[str, set[str], int]]

@@ -6,6 +6,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -15,9 +16,11 @@ from pytest_httpserver import HTTPServer
 from sqlalchemy.engine import URL
 
 from roundsman.alerts.book import AlertBook
+from roundsman.alerts.condition import Escalation
 from roundsman.cli import main
 from roundsman.clock import SystemClock
 from roundsman.errors import EXIT_DONE, EXIT_FAILED, EXIT_USAGE
+from roundsman.repositories.audience import Audience, Mention
 from roundsman.repositories.channels import ChannelRepository
 from roundsman.repositories.engine import Store, StoreOptions
 from roundsman.repositories.notification_claims import Claim, NotificationClaims
@@ -96,6 +99,75 @@ def test_the_list_shows_what_is_open_and_with_all_what_was(call: Call, tmp_path:
     assert alert["since"].endswith("Z")
     assert [entry["channel"] for entry in alert["notifications"]] == ["console", "slack"]
     assert len(json.loads(call("list", "--all", "--json")[1])) == 2
+
+
+def test_the_trail_of_an_alert_tells_who_was_told_and_who_was_not(call: Call, tmp_path: Path) -> None:
+    clock, claims = SystemClock(), NotificationClaims()
+    sales = Audience("Sales", ("slack", "pager"), (Mention("Lan", "U024BE7LH"),))
+    with own_store(tmp_path) as store:
+        book = AlertBook(store, clock, ["console", "slack"], lambda: None)
+        with book.transaction("conversation_monitor") as desk:
+            desk.fire(replace(unreplied("c-1", clock.now()), level=0, audience=sales))
+            desk.fire(unreplied("c-2", clock.now()))
+        with store.write() as connection:
+            mine = claims.claim(connection, "slack", "me", clock.now(), timedelta(minutes=1))
+            assert mine is not None
+            claims.sent(connection, mine, {"words": "message 1.2 in C1"}, clock.now())
+        with book.transaction("conversation_monitor") as desk:
+            desk.escalate(Escalation(f"{KIND}:c-1", 2))
+            desk.resolve(f"{KIND}:c-2", "answered")
+    number = {alert["subject"]: str(alert["id"]) for alert in json.loads(call("list", "--all", "--json")[1])}
+    code, out, _ = call("why", number["c-1"])
+    said = [line.partition("  ")[2].strip() for line in out.splitlines()]
+    assert (code, out.splitlines()[0]) == (EXIT_DONE, f"Alert {number['c-1']}: {KIND}:c-1, medium, level 2, firing")
+    assert said[1:] == [
+        "it began",
+        "opened as a warning, for Sales calling Lan on slack but not on pager, which is not configured",
+        "rose to level 2, for everybody on console, slack",
+        "slack warning pending",
+        "console level 2 pending",
+        "slack level 2 pending",
+    ]
+    trail = json.loads(call("why", number["c-2"], "--json")[1])
+    assert [entry["event"] for entry in trail["trail"]][:2] == ["opened", "told"]
+    assert "told on slack: message 1.2 in C1" in call("why", number["c-2"])[1]
+    assert "not told on console: it was over before it was told" in call("why", number["c-2"])[1]
+    assert "resolved: answered" in call("why", number["c-2"])[1]
+    code, _, err = call("why", "99")
+    assert (code, err) == (
+        EXIT_USAGE,
+        "roundsman: There is no alert 99; `alerts list --all` shows those that are kept.\n",
+    )
+
+
+def test_people_acknowledge_and_snooze(call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SUDO_USER", "hoa")
+    clock = SystemClock()
+    with own_store(tmp_path) as store:
+        book = AlertBook(store, clock, ["console"], lambda: None)
+        with book.transaction("conversation_monitor") as desk:
+            desk.fire(unreplied("c-1", clock.now()))
+            desk.fire(unreplied("c-2", clock.now()))
+            desk.resolve(f"{KIND}:c-2", "answered")
+    first, over = (str(alert["id"]) for alert in json.loads(call("list", "--all", "--json")[1])[::-1])
+    code, out, _ = call("snooze", first, "--for", "2h")
+    assert (code, out.startswith(f"Alert {first} is snoozed by hoa until ")) == (EXIT_DONE, True)
+    assert "snoozed by hoa until" in " ".join(call("list")[1].split())
+    assert call("ack", first, "--note", "calling her") == (EXIT_DONE, f"Alert {first} is acknowledged by hoa.\n", "")
+    assert "acknowledged by hoa: calling her" in call("why", first)[1]
+    (alert,) = json.loads(call("list", "--json")[1])
+    assert (alert["status"], alert["taken_by"], alert["taken_until"]) == ("acknowledged", "hoa", None)
+    for arguments, sentence in (
+        (("ack", over), f"Alert {over} is over already"),
+        (("ack", "99"), "There is no alert 99"),
+        (("snooze", first, "--for", "soon"), "--for: 'soon' is no duration; write for example 30s, 5m or 1h30m."),
+        (("snooze", first, "--for", "0s"), "--for: '0s' is not longer than nothing."),
+        (("snooze", first, "--for", "90d"), "longer than 30 days"),
+        (("ack", first, "--note", "x" * 501), "--note is 501 characters long"),
+    ):
+        code, out, err = call(*arguments)
+        assert (code, out, err.count("\n")) == (EXIT_USAGE, "", 1)
+        assert sentence in err
 
 
 def test_the_list_tells_why_a_delivery_failed_or_waits_and_until_when(call: Call, tmp_path: Path) -> None:

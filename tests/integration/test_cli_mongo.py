@@ -97,7 +97,7 @@ def test_nobody_pays_for_pymongo_who_has_no_mongodb(tmp_path: Path) -> None:
         "from pathlib import Path\n"
         "app = App(read_settings({}, Path.cwd()), JOBS, (), SystemClock())\n"
         "app.works()\n"
-        "assert app.mongo is None and app.mongo_sync is None\n"
+        "assert app.conversations.mongo is None\n"
         "app.close()\n"
         "print(sorted(name for name in sys.modules if name.partition('.')[0] in ('pymongo', 'bson')))\n"
     )

@@ -74,7 +74,7 @@ def test_without_tokens_the_job_cannot_be_built(tmp_path: Path) -> None:
     with closing(App(settings, JOBS, WORKFLOWS, SystemClock())) as app:
         assert "data_sync" not in app.works()
         with pytest.raises(ConfigurationError, match="PANCAKE_PAGE_ACCESS_TOKENS: is not set"):
-            _ = app.pancake
+            _ = app.conversations.pancake
 
 
 def test_a_reload_takes_other_tokens_over_and_forgets_pages_without(fake: FakePancake, tmp_path: Path) -> None:
@@ -87,16 +87,16 @@ def test_a_reload_takes_other_tokens_over_and_forgets_pages_without(fake: FakePa
             for page_id in (PAGE, "200"):
                 syncs.failed(connection, page_id, "pancake", "No.", retry_at=now, now=now)
             syncs.advance(connection, "900", "mongo", fresh_at=now, checkpoint=None)
-        old = app.pancake
+        old = app.conversations.pancake
         app.reconfigure(before)
-        assert app.pancake is old
+        assert app.conversations.pancake is old
         fake.delete_page("200")
         app.reconfigure(load(environment(fake, tmp_path), tmp_path))
-        app.settle_pages()
-        assert app.pancake is not old
+        app.conversations.settle_pages()
+        assert app.conversations.pancake is not old
         assert _pages(app) == {PAGE: None, "900": None}
         app.reconfigure(load({"ROUNDSMAN_STATE_DIR": str(tmp_path / "state")}, tmp_path))
-        app.settle_pages()
+        app.conversations.settle_pages()
         assert _pages(app) == {"900": None}
         assert "data_sync" not in app.works()
 

@@ -195,13 +195,13 @@ def test_a_job_gets_the_book_and_after_a_reload_the_new_one(tmp_path: Path, cloc
     file = tmp_path / "policies.toml"
     file.write_text(POLICY.format("10m"))
     with closing(app_of(tmp_path, clock)) as app:
-        before = app.policies
+        before = app.conversations.policies
         assert app.parts.build(Asking).policies is before
         file.write_text(POLICY.format("20m"))
-        assert app.policies is before  # until somebody asks for it
+        assert app.conversations.policies is before  # until somebody asks for it
         app.reconfigure(app.settings)
         assert app.parts.build(Asking).policies.policies[0].first_response == timedelta(minutes=20)
-        assert app.policies.version != before.version
+        assert app.conversations.policies.version != before.version
 
 
 def test_another_file_can_be_tried_out(tmp_path: Path) -> None:
@@ -217,10 +217,10 @@ def test_a_broken_file_changes_nothing(tmp_path: Path, clock: ManualClock) -> No
     file = tmp_path / "policies.toml"
     file.write_text(POLICY.format("10m"))
     with closing(app_of(tmp_path, clock)) as app:
-        before, settings, registry = app.policies, app.settings, app.registry
+        before, settings, registry = app.conversations.policies, app.settings, app.registry
         file.write_text(POLICY.format("10"))
         with pytest.raises(ConfigurationError, match="line 3"):
             app.reconfigure(load({"ROUNDSMAN_STATE_DIR": "x", "POLICIES_FILE": "policies.toml"}, tmp_path))
-        assert (app.policies, app.settings, app.registry) == (before, settings, registry)
+        assert (app.conversations.policies, app.settings, app.registry) == (before, settings, registry)
         app.reconfigure(settings, before)  # as a daemon does whose other parts refuse a reload
-        assert app.policies is before
+        assert app.conversations.policies is before

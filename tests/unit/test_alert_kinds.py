@@ -151,6 +151,7 @@ def test_a_page_without_new_data() -> None:
         "Tạm ngừng nhắc khách chờ trên trang này cho đến khi có dữ liệu mới",
         "Lỗi gần nhất: HTTP 503 for •••",
     ]
+    assert said(alert("page_stale", link="https://pancake.vn/a"), FIRING, EN).link_label == "Open"
     assert said(ended(stale), RESOLVED, EN).title == "The data of Shop A is up to date again after 60 min"
     assert said(ended(stale), RESOLVED, VI).title == "Shop A đã có dữ liệu mới trở lại sau 60 phút"
 
@@ -216,6 +217,21 @@ def test_a_digest_counts_by_page_and_names_each_with_its_link() -> None:
         ("Khách 2, 58 min on Shop B (Zalo)", "https://pancake.vn/2"),
     ]
     assert (english.mentions, english.fields["ALERT_COUNT"]) == (SALES.mentions, "3")
+
+
+def test_a_digest_that_is_repeated_shows_what_is_over_by_now_last() -> None:
+    found = [ended(each, answered_at="x", answered_by="Hoa") for each in several()[:2]] + several()[2:]
+    repeated = digest(found, EN)
+    assert lines(repeated)[0] == "1 customer has waited too long (Sales)"
+    assert [item.text.partition(" ")[2][:2] for item in repeated.items] == ["3,", "1 ", "2 "]
+    assert digest(found, EN, RESOLVED).title == "1 of 3 customers still waits (Sales)"
+
+
+def test_a_digest_of_many_pages_counts_the_smaller_ones_together() -> None:
+    found = [alert(number=n, page_name=f"Shop {n % 12}") for n in range(60)] + [alert(page_name="Shop 11")]
+    assert digest(found, EN).lines[1].startswith("Shop 11: 6, Shop 0: 5, ")
+    assert digest(found, EN).lines[1].endswith(", other pages: 20")
+    assert digest(found, VI).lines[1].endswith(", trang khác: 20")
 
 
 def test_a_digest_of_warnings_says_so() -> None:

@@ -37,6 +37,7 @@ class Language(StrEnum):
 class Texts(Protocol):
     """What a language's module offers. Each function returns the title, then further lines."""
 
+    OPEN_CONVERSATION: str
     OPEN_LINK: str
     MORE: str
 
@@ -75,13 +76,14 @@ def render(
     scene = Scene(alert, event, now, zone, level, audience.team)
     title, *lines = _texts(texts, scene)
     link = web_link(alert.annotations.get("link"))
+    label = texts.OPEN_CONVERSATION if alert.kind == "conversation_unreplied" else texts.OPEN_LINK
     return Message(
         title=one_line(title),
         lines=tuple(one_line(line) for line in lines),
         severity=alert.severity,
         event=event,
         link=link,
-        link_label=texts.OPEN_LINK if link else "",
+        link_label=label if link else "",
         fields=_journal_fields(alert, event),
         # An end is good news: nobody is called away from something else for it
         mentions=() if event is NotificationEvent.RESOLVED else _named(audience),

@@ -11,7 +11,7 @@ from roundsman.repositories.alerts import Severity
 from roundsman.repositories.notifications import NotificationEvent
 
 MOST_PAGES = 8
-"""Pages whose counts are shown; the others are in the list."""
+"""Pages whose counts are shown; the others are counted together."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,9 @@ class DigestFacts:
     longest: timedelta
     """What the oldest of the open ones has lasted."""
     by_page: tuple[tuple[str, int], ...]
-    """The open ones, most first; empty when pages are not known."""
+    """The open ones, most first, as far as pages are known."""
+    elsewhere: int
+    """Open ones on pages that are not among those."""
 
     @classmethod
     def of(cls, scenes: Sequence[Scene], *, is_warning: bool) -> "DigestFacts":
@@ -49,7 +51,8 @@ class DigestFacts:
             left=len(still),
             answered=sum(text_of(scene.alert.annotations, "answered_at") is not None for scene in scenes),
             longest=max(waits, default=timedelta(0)),
-            by_page=tuple(pages.most_common(MOST_PAGES)) if len(pages) <= MOST_PAGES else (),
+            by_page=tuple(pages.most_common(MOST_PAGES)),
+            elsewhere=sum(count for _, count in pages.most_common()[MOST_PAGES:]),
         )
 
 

@@ -5,7 +5,8 @@ from datetime import datetime, timedelta
 from roundsman.alerts.templates.digest import DigestFacts
 from roundsman.alerts.templates.facts import PageFacts, UnrepliedFacts
 
-OPEN_LINK = "Open the conversation"
+OPEN_CONVERSATION = "Open the conversation"
+OPEN_LINK = "Open"
 MORE = "and {count} more"
 
 
@@ -83,9 +84,10 @@ def token_renewed(facts: PageFacts) -> tuple[str, ...]:
 def digest_firing(facts: DigestFacts) -> tuple[str, ...]:
     if not facts.is_about_customers:
         return (f"{_kind(facts.kind)}: {facts.left} at once{_for(facts)}", *_pages(facts))
-    verb = "will soon have waited too long" if facts.is_warning else "have waited too long"
+    who, have = ("customer", "has") if facts.left == 1 else ("customers", "have")
+    verb = "will soon have waited too long" if facts.is_warning else f"{have} waited too long"
     return (
-        f"{facts.left} customers {verb}{_for(facts)}",
+        f"{facts.left} {who} {verb}{_for(facts)}",
         f"The longest wait: {duration(facts.longest)}",
         *_pages(facts),
     )
@@ -93,7 +95,8 @@ def digest_firing(facts: DigestFacts) -> tuple[str, ...]:
 
 def digest_ended(facts: DigestFacts) -> tuple[str, ...]:
     if facts.left and facts.is_about_customers:
-        return (f"{facts.left} of {facts.total} customers still wait{_for(facts)}", *_pages(facts))
+        wait = "waits" if facts.left == 1 else "wait"
+        return (f"{facts.left} of {facts.total} customers still {wait}{_for(facts)}", *_pages(facts))
     if facts.left:
         return (f"{_kind(facts.kind)}: {facts.left} of {facts.total} left{_for(facts)}", *_pages(facts))
     if facts.is_about_customers and facts.answered == facts.total:
@@ -162,7 +165,8 @@ def _for(facts: DigestFacts) -> str:
 
 
 def _pages(facts: DigestFacts) -> tuple[str, ...]:
-    return (", ".join(f"{page}: {count}" for page, count in facts.by_page),) if facts.by_page else ()
+    counts = [*facts.by_page, *([("other pages", facts.elsewhere)] if facts.elsewhere else [])]
+    return (", ".join(f"{page}: {count}" for page, count in counts),) if counts else ()
 
 
 def _page(facts: PageFacts) -> str:

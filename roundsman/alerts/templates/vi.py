@@ -5,7 +5,8 @@ from datetime import datetime, timedelta
 from roundsman.alerts.templates.digest import DigestFacts
 from roundsman.alerts.templates.facts import PageFacts, UnrepliedFacts
 
-OPEN_LINK = "Mở hội thoại"
+OPEN_CONVERSATION = "Mở hội thoại"
+OPEN_LINK = "Mở xem"
 MORE = "và {count} mục khác"
 
 
@@ -165,7 +166,8 @@ def _for(facts: DigestFacts) -> str:
 
 
 def _pages(facts: DigestFacts) -> tuple[str, ...]:
-    return (", ".join(f"{page}: {count}" for page, count in facts.by_page),) if facts.by_page else ()
+    counts = [*facts.by_page, *([("trang khác", facts.elsewhere)] if facts.elsewhere else [])]
+    return (", ".join(f"{page}: {count}" for page, count in counts),) if counts else ()
 
 
 def _page(facts: PageFacts, *, inner: bool = False) -> str:

@@ -27,6 +27,8 @@ def upgrade() -> None:
 
     with op.batch_alter_table("alerts", schema=None) as batch_op:
         batch_op.add_column(sa.Column("facts_at", UtcTime(), nullable=True))
+        batch_op.add_column(sa.Column("taken_by", sa.Text(), nullable=True))
+        batch_op.add_column(sa.Column("taken_until", UtcTime(), nullable=True))
 
     with op.batch_alter_table("notifications", schema=None) as batch_op:
         batch_op.add_column(sa.Column("level", sa.Integer(), server_default=sa.text("1"), nullable=False))
