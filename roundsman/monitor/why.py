@@ -91,7 +91,7 @@ def _policy(found: Findings, times: _Times) -> Iterator[str]:
 
 def _charged(found: Findings) -> Iterator[str]:
     shares = [
-        f"{share.name or share.staff_id or 'nobody'} {duration_in_words(share.minutes * _MINUTE)}"
+        f"{share.name or share.staff_id or 'nobody'} {duration_in_words(round(share.minutes) * _MINUTE)}"
         for share in found.verdict.charged
     ]
     if shares:
