@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Row, Select, bindparam, select
+from sqlalchemy import Connection, bindparam, select
 
 from roundsman.repositories.conversation_tables import conversations, messages, pages
 from roundsman.repositories.versions import CHUNK, Changes, chunks, insert_missing, put_newer
@@ -105,26 +105,23 @@ class ConversationRepository:
 
     def lock(self, connection: Connection, conversation_ids: Collection[str]) -> None:
         """Hold these conversations until the transaction ends. In order of id, so that two writers cannot deadlock."""
-        key = conversations.c.conversation_id
-        # The order of code points, which is Python's: with a language's own order the chunks would not be in order.
-        order = key.collate("BINARY" if connection.dialect.name == "sqlite" else "C")
+        if connection.dialect.name == "sqlite":
+            return  # whoever writes is alone
         for chunk in chunks(sorted(conversation_ids)):
-            connection.execute(select(key).where(key.in_(chunk)).order_by(order).with_for_update()).all()
+            connection.execute(_LOCK, {"ids": chunk}).all()
 
     def known(self, connection: Connection, conversation_ids: Collection[str]) -> set[str]:
         """Those of the ids that are stored."""
         found: set[str] = set()
         for chunk in chunks(list(conversation_ids)):
-            query = select(conversations.c.conversation_id).where(conversations.c.conversation_id.in_(chunk))
-            found.update(connection.execute(query).scalars())
+            found.update(connection.execute(_KNOWN, {"ids": chunk}).scalars())
         return found
 
     def page_of(self, connection: Connection, conversation_ids: Collection[str]) -> dict[str, str]:
         """The pages of these conversations; unknown ones are left out."""
         found: dict[str, str] = {}
         for chunk in chunks(list(conversation_ids)):
-            query = select(conversations.c.conversation_id, conversations.c.page_id)
-            found.update(map(tuple, connection.execute(query.where(conversations.c.conversation_id.in_(chunk)))))
+            found.update(map(tuple, connection.execute(_PAGE_OF, {"ids": chunk})))
         return found
 
     def pages(self, connection: Connection) -> dict[str, Page]:
@@ -144,21 +141,20 @@ class ConversationRepository:
         """These conversations, by id; unknown ones are left out."""
         found = {}
         for chunk in chunks(list(conversation_ids)):
-            query = _watched_query().where(conversations.c.conversation_id.in_(chunk))
-            for row in connection.execute(query):
-                found[row.conversation_id] = _watched(row)
+            for row in connection.execute(_WATCHED.where(_AMONG), {"ids": chunk}).all():
+                found[row[0]] = _watched(row)
         return found
 
     def all(self, connection: Connection) -> Iterator[list[WatchedConversation]]:
         """Every conversation by id, in bounded lists."""
         last = ""
         while True:
-            query = _watched_query().where(conversations.c.conversation_id > last)
+            query = _WATCHED.where(conversations.c.conversation_id > last)
             rows = connection.execute(query.order_by(conversations.c.conversation_id).limit(CHUNK)).all()
             if not rows:
                 return
             yield [_watched(row) for row in rows]
-            last = rows[-1].conversation_id
+            last = rows[-1][0]
 
     def find_messages(self, connection: Connection, message_ids: Collection[str]) -> dict[str, MessageRecord]:
         """These messages, by id; unknown ones are left out."""
@@ -178,11 +174,19 @@ class ConversationRepository:
         """The messages of these conversations, oldest first; one without messages has an empty list."""
         found: dict[str, list[MessageRecord]] = {each: [] for each in conversation_ids}
         for chunk in chunks(list(found)):
-            for row in connection.execute(_THREADS, {"ids": chunk}):
+            for row in connection.execute(_THREADS, {"ids": chunk}).all():
                 found[row[1]].append(MessageRecord._make(row))
         return found
 
 
+_AMONG = conversations.c.conversation_id.in_(bindparam("ids", expanding=True))
+_KNOWN = select(conversations.c.conversation_id).where(_AMONG)
+# The order of code points, which is Python's: with a language's own order the chunks would not be in order.
+_LOCK = _KNOWN.order_by(conversations.c.conversation_id.collate("C")).with_for_update()
+_PAGE_OF = select(conversations.c.conversation_id, conversations.c.page_id).where(_AMONG)
+_WATCHED = select(
+    *(conversations.c[name] for name in Conversation._fields), *(pages.c[name] for name in Page._fields)
+).outerjoin(pages, pages.c.page_id == conversations.c.page_id)
 _THREADS = (
     select(*(messages.c[name] for name in MessageRecord._fields))
     .where(messages.c.conversation_id.in_(bindparam("ids", expanding=True)))
@@ -190,34 +194,21 @@ _THREADS = (
 )
 
 
-def _watched_query() -> Select[Any]:
-    return select(
-        conversations,
-        pages.c.page_id.label("known_page"),
-        pages.c.name.label("page_name"),
-        pages.c.username.label("page_username"),
-        pages.c.is_synced,
-        pages.c.source_updated_at.label("page_updated_at"),
-    ).outerjoin(pages, pages.c.page_id == conversations.c.page_id)
-
-
-def _watched(row: Row[Any]) -> WatchedConversation:
-    page = Page(row.page_id)
-    if row.known_page is not None:
-        page = Page(row.page_id, row.page_name, row.page_username, row.is_synced, row.page_updated_at)
+def _watched(row: Sequence[Any]) -> WatchedConversation:
+    conversation_id, page_id, kind, customer_name, customer_id, tags, assignees, handovers, updated_at, *page = row
     return WatchedConversation(
         Conversation(
-            row.conversation_id,
-            row.page_id,
-            row.type,
-            row.customer_name,
-            row.customer_id,
-            tuple(row.tags),
-            _people(row.assignees),
-            tuple(Handover(datetime.fromisoformat(at), _people(a), _people(r)) for at, a, r in row.handovers or ()),
-            row.source_updated_at,
+            conversation_id,
+            page_id,
+            kind,
+            customer_name,
+            customer_id,
+            tuple(tags),
+            _people(assignees),
+            tuple(Handover(datetime.fromisoformat(at), _people(a), _people(r)) for at, a, r in handovers or ()),
+            updated_at,
         ),
-        page,
+        Page(*page) if page[0] is not None else Page(page_id),
     )
 
 

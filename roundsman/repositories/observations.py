@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import Connection, delete, exists, func, select
 
 from roundsman.repositories.conversation_tables import observations, watch_list
+from roundsman.repositories.rows import InsertRows
 from roundsman.repositories.watch_list import WaitingState
 
 
@@ -38,6 +39,7 @@ class Observation(NamedTuple):
 
 
 _COLUMNS = [observations.c[name] for name in Observation._fields]
+_ADD = InsertRows(observations, Observation._fields)
 
 
 class ObservationRepository:
@@ -45,8 +47,7 @@ class ObservationRepository:
 
     def add(self, connection: Connection, seen: Sequence[Observation]) -> None:
         """Keep what is known from now on."""
-        if seen:
-            connection.execute(observations.insert(), [_values(each) for each in seen])
+        _ADD.execute(connection, seen)
 
     def of(self, connection: Connection, conversation_id: str) -> list[Observation]:
         """All of one conversation, oldest first."""
@@ -78,10 +79,6 @@ class ObservationRepository:
         watched = exists().where(watch_list.c.conversation_id == observations.c.conversation_id)
         old = select(observations.c.id).where(observations.c.seen_at < before, ~watched).limit(limit)
         return connection.execute(delete(observations).where(observations.c.id.in_(old))).rowcount
-
-
-def _values(seen: Observation) -> dict[str, Any]:
-    return {**seen._asdict(), "tags": list(seen.tags), "assignees": list(seen.assignees)}
 
 
 def _observation(row: Any) -> Observation:

@@ -88,6 +88,25 @@ class InsertRows(_Statement):
         )
 
 
+class UpsertRows(_Statement):
+    """`rows` fill these columns of a new row each, or of the one that has the same key, the first column.
+
+    One that is there and for which `where` does not hold is passed over; the new row's values are `excluded.NAME`.
+    """
+
+    def __init__(self, table: Table, columns: Sequence[str], *, where: str = "") -> None:
+        chosen = [table.c[name] for name in columns]
+        names = ", ".join(columns)
+        taken = ", ".join(f"{name} = excluded.{name}" for name in columns[1:])
+        conflict = f"ON CONFLICT ({columns[0]}) DO UPDATE SET {taken}{f' WHERE {where}' if where else ''}"
+        super().__init__(
+            chosen,
+            f"INSERT INTO {table.name} ({names}) VALUES ({', '.join('?' * len(columns))}) {conflict}",  # noqa: S608
+            f"INSERT INTO {table.name} ({names})"  # noqa: S608
+            f" SELECT {', '.join(_taken('v', column) for column in chosen)} FROM {_unnest(chosen)} {conflict}",
+        )
+
+
 class UpdateRows(_Statement):
     """`rows` hold the keys of the row to change, then the new values; `fixed` is assigned to every one of them.
 

@@ -7,13 +7,15 @@ be what the newest copy said, and the counts must tell a person what an import r
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cache
 from operator import itemgetter
 from typing import Any
 
-from sqlalchemy import Connection, Table, bindparam, or_, select
+from sqlalchemy import Connection, Row, Select, Table, bindparam, select
 
 from roundsman.clock import iso
 from roundsman.repositories.engine import upserting
+from roundsman.repositories.rows import UpsertRows
 
 CHUNK = 500
 """Keys in one statement; old builds of SQLite take 999 variables."""
@@ -44,29 +46,27 @@ def put_newer(connection: Connection, table: Table, records: Sequence[Any]) -> C
     changes = Changes()
     if not records:
         return changes
-    names: Sequence[str] = records[0]._fields
-    key = table.c[names[0]]
-    columns = [table.c[name] for name in names]
-    query = select(*columns).where(key.in_(bindparam("keys", expanding=True)))
-    statement = _newer_statement(connection, table, names)
+    names: tuple[str, ...] = records[0]._fields
     # In order of the key, so that two imports at the same time wait for each other instead of deadlocking.
     for chunk in chunks(sorted(records, key=itemgetter(0))):
-        stored = {row[0]: row for row in connection.execute(query, {"keys": [record[0] for record in chunk]})}
+        versions = _read(connection, table, (names[0], names[-1]), [record[0] for record in chunk])
+        stored: dict[str, datetime | None] = dict(map(tuple, versions))
+        # A newer version is written unseen; whether one of the same version says anything new, the whole row tells
+        unsure = [record[0] for record in chunk if record[0] in stored and stored[record[0]] == record[-1]]
+        same = {row[0]: tuple(row) for row in _read(connection, table, names, unsure)} if unsure else {}
         rows = []
         for record in chunk:
-            row = _plain(record)
-            old = stored.get(row[0])
-            if old is None:
+            key, row = record[0], _plain(record)
+            if key not in stored:
                 changes.new += 1
-            elif tuple(old) == row or _is_older(row[-1], old.source_updated_at):
+            elif same.get(key) == row or _is_older(row[-1], stored[key]):
                 changes.unchanged += 1
                 continue
             else:
                 changes.changed += 1
-            changes.written.add(row[0])
-            rows.append(dict(zip(names, row, strict=True)))
-        if rows:
-            connection.execute(statement, rows)
+            changes.written.add(key)
+            rows.append(row)
+        _upsert(table, names).execute(connection, rows)
     return changes
 
 
@@ -80,16 +80,20 @@ def insert_missing(connection: Connection, table: Table, records: Sequence[Any])
     connection.execute(insert(table).on_conflict_do_nothing(), rows)
 
 
-def _newer_statement(connection: Connection, table: Table, names: Sequence[str]) -> Any:
-    insert = upserting(connection)
-    statement = insert(table)
-    stored, offered = table.c.source_updated_at, statement.excluded.source_updated_at
-    return statement.on_conflict_do_update(
-        index_elements=[table.c[names[0]]],
-        set_={name: statement.excluded[name] for name in names[1:]},
-        # Said again here: on PostgreSQL another import may have committed since we looked.
-        where=or_(stored.is_(None), offered >= stored),
-    )
+def _read(connection: Connection, table: Table, names: Sequence[str], keys: Sequence[str]) -> Sequence[Row[Any]]:
+    return connection.execute(_selection(table, tuple(names)), {"keys": keys}).all()
+
+
+@cache
+def _selection(table: Table, names: tuple[str, ...]) -> Select[Any]:
+    return select(*(table.c[name] for name in names)).where(table.c[names[0]].in_(bindparam("keys", expanding=True)))
+
+
+@cache
+def _upsert(table: Table, names: tuple[str, ...]) -> UpsertRows:
+    # Said again here: on PostgreSQL another import may have committed since we looked.
+    stored = f"{table.name}.source_updated_at"
+    return UpsertRows(table, names, where=f"{stored} IS NULL OR excluded.source_updated_at >= {stored}")
 
 
 def _is_older(offered: datetime | None, stored: datetime | None) -> bool:

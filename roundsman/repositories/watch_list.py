@@ -8,12 +8,13 @@ nothing that could not be derived anew from messages and policies, but for what 
 from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime
 from enum import StrEnum
+from operator import itemgetter
 from typing import NamedTuple
 
 from sqlalchemy import Connection, and_, bindparam, delete, func, or_, select, update
 
 from roundsman.repositories.conversation_tables import watch_list
-from roundsman.repositories.engine import upserting
+from roundsman.repositories.rows import UpsertRows
 from roundsman.repositories.versions import CHUNK, chunks
 
 
@@ -89,7 +90,7 @@ class WatchListRepository:
         query = select(*_COLUMNS).where(watch_list.c.due_at <= now).order_by(watch_list.c.due_at).limit(limit)
         if apart_from_pages:
             query = query.where(watch_list.c.page_id.not_in(sorted(apart_from_pages)))
-        return [WatchRow._make(row) for row in connection.execute(query)]
+        return [WatchRow._make(row) for row in connection.execute(query).all()]
 
     def due_and_told(
         self, connection: Connection, now: datetime, page_ids: Collection[str], *, limit: int = 10_000
@@ -100,14 +101,14 @@ class WatchListRepository:
             watch_list.c.page_id.in_(sorted(page_ids)),
             watch_list.c.incident_since.is_not(None),
         )
-        rows = connection.execute(query.order_by(watch_list.c.due_at).limit(limit))
+        rows = connection.execute(query.order_by(watch_list.c.due_at).limit(limit)).all()
         return [WatchRow._make(row) for row in rows]
 
     def find(self, connection: Connection, conversation_ids: Collection[str]) -> dict[str, WatchRow]:
         """The rows of these conversations, as far as there are any."""
         found = {}
         for chunk in chunks(list(conversation_ids)):
-            for row in connection.execute(_BY_ID, {"ids": chunk}):
+            for row in connection.execute(_BY_ID, {"ids": chunk}).all():
                 found[row[0]] = WatchRow._make(row)
         return found
 
@@ -124,17 +125,12 @@ class WatchListRepository:
 
     def put(self, connection: Connection, rows: Sequence[WatchRow]) -> None:
         """Insert or replace; the caller holds the conversations' locks."""
-        if not rows:
-            return
-        insert = upserting(connection)(watch_list)
-        changed = {name: insert.excluded[name] for name in WatchRow._fields[1:]}
-        statement = insert.on_conflict_do_update(index_elements=[watch_list.c.conversation_id], set_=changed)
-        connection.execute(statement, [row._asdict() for row in sorted(rows)])
+        _PUT.execute(connection, sorted(rows, key=itemgetter(0)))
 
     def remove(self, connection: Connection, conversation_ids: Collection[str]) -> None:
         """Watch these no more."""
         for chunk in chunks(sorted(conversation_ids)):
-            connection.execute(delete(watch_list).where(watch_list.c.conversation_id.in_(chunk)))
+            connection.execute(_REMOVE, {"ids": chunk})
 
     def look_at_pages(self, connection: Connection, page_ids: Collection[str], now: datetime) -> None:
         """Make the rows of these pages due."""
@@ -156,4 +152,7 @@ class WatchListRepository:
         return connection.execute(select(func.count()).select_from(watch_list).where(waiting)).scalar_one()
 
 
-_BY_ID = select(*_COLUMNS).where(watch_list.c.conversation_id.in_(bindparam("ids", expanding=True)))
+_PUT = UpsertRows(watch_list, WatchRow._fields)
+_AMONG = watch_list.c.conversation_id.in_(bindparam("ids", expanding=True))
+_BY_ID = select(*_COLUMNS).where(_AMONG)
+_REMOVE = delete(watch_list).where(_AMONG)
