@@ -51,10 +51,19 @@ class Step(NamedTuple):
         return self.row.state.is_idle and self.row.incident_since is None
 
 
-def look(row: WatchRow, facts: Facts, policy: Policy, now: datetime, *, may_tell: bool = True) -> Step:
+def look(
+    row: WatchRow,
+    facts: Facts,
+    policy: Policy,
+    now: datetime,
+    *,
+    may_tell: bool = True,
+    certain_until: datetime | None = None,
+) -> Step:
     """Look at one conversation. `may_tell` is false while its data is too old to accuse anybody by.
 
-    A wait of exactly the target is still fine: a level is told strictly after its moment.
+    A wait of exactly the target is still fine: a level is told strictly after its moment. What lies behind
+    `certain_until` may have been answered, as far as we know, so that levels of that time are not told yet.
     """
     row = _with_state(row, facts)
     exclusion = policy.exclusion(facts.page, facts.type, facts.tags)
@@ -67,7 +76,8 @@ def look(row: WatchRow, facts: Facts, policy: Policy, now: datetime, *, may_tell
             _due(row._replace(snoozed_until=None, snoozed_by=None), None, now), ended, exclusion, None, None, ()
         )
     plan = policy.plan(since, first=facts.state.answered(policy.clock) is None)
-    told = _told(row, plan, now) if may_tell and not is_snoozed(row, now) else ()
+    reached = now if certain_until is None else min(now, certain_until)
+    told = _told(row, plan, reached) if may_tell and not is_snoozed(row, now) else ()
     if told:
         row = row._replace(incident_since=row.incident_since or since)
         row = row._replace(warned=True) if told == (WARNING,) else row._replace(level=told[-1])
@@ -110,11 +120,11 @@ def _is_ended(row: WatchRow, state: WaitingState, policy: Policy, since: datetim
     return since is None or (answered is not None and answered >= row.incident_since)
 
 
-def _told(row: WatchRow, plan: Plan, now: datetime) -> tuple[int, ...]:
-    levels = tuple(level for level, at in plan.levels if level > row.level and at < now)
+def _told(row: WatchRow, plan: Plan, reached: datetime) -> tuple[int, ...]:
+    levels = tuple(level for level, at in plan.levels if level > row.level and at < reached)
     if levels:
         return levels
-    warns = plan.warn_at is not None and plan.warn_at < now and row.level == 0 and not row.warned
+    warns = plan.warn_at is not None and plan.warn_at < reached and row.level == 0 and not row.warned
     return (WARNING,) if warns else ()
 
 

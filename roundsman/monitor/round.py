@@ -4,9 +4,10 @@ Between the two the world may move, so what is written is judged anew from what 
 for which conversations the newest messages are worth a request.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from sqlalchemy import Connection
 
@@ -24,7 +25,7 @@ from roundsman.repositories.alerts import Resolution
 from roundsman.repositories.conversations import WatchedConversation
 from roundsman.repositories.engine import Store
 from roundsman.repositories.observations import ObservationRepository
-from roundsman.repositories.page_syncs import PageSync, PageSyncRepository
+from roundsman.repositories.page_syncs import PageSyncRepository
 from roundsman.repositories.watch_list import WaitingState, WatchListRepository, WatchRow
 from roundsman.scheduling.job import JobContext
 
@@ -46,6 +47,16 @@ class Done:
     """Were to be told of, but their newest messages could not be had."""
 
 
+class _Asked(NamedTuple):
+    """What the outside has told, right before people are."""
+
+    certain_until: Mapping[str, datetime | None]
+    """How far our knowledge reaches of those that were not read again: to their page's watermark. An answer of later
+    may be on its way to us, so only what happened before can be held against anybody."""
+    failed: Set[str]
+    """They were to be read again, and could not be."""
+
+
 class Round:
     """Looks at rows for one job, which it names in its alerts."""
 
@@ -60,43 +71,40 @@ class Round:
 
     def walk(self, ctx: JobContext, batch: Sequence[WatchRow], unsure: Collection[str], now: datetime) -> Done:
         """Look at these rows. Of conversations on `unsure` pages nothing is told but ends."""
-        held = self._reread(ctx, [row for row in batch if row.page_id not in unsure], now)
+        asked = self._reread(ctx, [row for row in batch if row.page_id not in unsure], now)
         with self._alerts.transaction(self._job) as desk:
-            return self._write(desk, [row.conversation_id for row in batch], held, unsure, now)
+            return self._write(desk, [row.conversation_id for row in batch], asked, unsure, now)
 
     # --- before ---
 
-    def _reread(self, ctx: JobContext, rows: Sequence[WatchRow], now: datetime) -> frozenset[str]:
-        """Asks for the newest messages of whatever would be told; what may not be told yet as they cannot be had.
-
-        Without them it is certain that a customer was late only when the page's watermark lies behind that moment.
-        """
+    def _reread(self, ctx: JobContext, rows: Sequence[WatchRow], now: datetime) -> _Asked:
+        """Asks for the newest messages of whatever would be told."""
         with self._store.read() as connection:
             syncs = PageSyncRepository().all(connection)
             if not syncs:
-                return frozenset()  # nothing outside knows more than we do
+                return _Asked({}, frozenset())  # nothing outside knows more than we do
             watched = self._source.reader(connection).watched([row.conversation_id for row in rows])
-        late_at: dict[str, datetime] = {}
-        for row in rows:
-            if row.conversation_id in watched and not _is_fresh(syncs.get(row.page_id), now):
-                step = self._look(row, watched[row.conversation_id], row.state, now)
-                if step.told and step.plan is not None:
-                    late_at[row.conversation_id] = step.plan.moment_of(step.told[0])
-        if not late_at:
-            return frozenset()
-        failed = self._source.reread([watched[each] for each in late_at], now, ctx.stop).failed
+        certain = {row.conversation_id: syncs[row.page_id].fresh_at for row in rows if row.page_id in syncs}
+        would_tell = [
+            watched[row.conversation_id]
+            for row in rows
+            if row.conversation_id in certain
+            and row.conversation_id in watched
+            and not _is_fresh(certain[row.conversation_id], now)
+            and self._look(row, watched[row.conversation_id], row.state, now).told
+        ]
+        if not would_tell:
+            return _Asked(certain, frozenset())
+        failed = self._source.reread(would_tell, now, ctx.stop).failed
         for conversation_id, reason in failed.items():
             ctx.log.warning("Conversation %s could not be read again before an alert: %s", conversation_id, reason)
-        known = {page_id: sync.fresh_at for page_id, sync in syncs.items() if sync.fresh_at is not None}
-        return frozenset(
-            each for each in failed
-            if (fresh_at := known.get(watched[each].conversation.page_id)) is None or fresh_at <= late_at[each]
-        )  # fmt: skip
+        answered = {each.conversation.conversation_id for each in would_tell} - failed.keys()
+        return _Asked({each: until for each, until in certain.items() if each not in answered}, failed.keys())
 
     # --- then ---
 
     def _write(
-        self, desk: AlertDesk, batch: Sequence[str], held: Collection[str], unsure: Collection[str], now: datetime
+        self, desk: AlertDesk, batch: Sequence[str], asked: _Asked, unsure: Collection[str], now: datetime
     ) -> Done:
         reader = self._source.reader(desk.connection)
         reader.lock(batch)
@@ -106,8 +114,10 @@ class Round:
         cases: list[Case] = []
         for conversation_id, thread in threads.items():
             row, each = rows[conversation_id], watched[conversation_id]
-            may_tell = conversation_id not in held and row.page_id not in unsure
-            step = self._look(row, each, waiting_state(thread, now), now, may_tell=may_tell)
+            until = asked.certain_until.get(conversation_id, now)
+            may_tell = until is not None and row.page_id not in unsure
+            state = waiting_state(thread, now)
+            step = self._look(row, each, state, now, may_tell=may_tell, certain_until=until)
             cases.append(Case(each, self._policy(each), step, thread, row.incident_since))
         gone = rows.keys() - watched.keys()
         self._store_rows(desk.connection, rows, cases, gone, now)
@@ -120,7 +130,7 @@ class Round:
             opened=opened,
             escalated=raised,
             resolved=sum(each is Resolved.RESOLVED for each in ended.values()),
-            held=len(held),
+            held=len(asked.failed - {case.step.row.conversation_id for case in cases if case.step.told}),
         )
 
     def _tell(self, desk: AlertDesk, told: Mapping[str, Case], now: datetime) -> tuple[int, int]:
@@ -156,15 +166,23 @@ class Round:
         self._observations.add(connection, [observation(case.watched, case.step.row, now) for case in news])
 
     def _look(
-        self, row: WatchRow, watched: WatchedConversation, state: WaitingState, now: datetime, *, may_tell: bool = True
+        self,
+        row: WatchRow,
+        watched: WatchedConversation,
+        state: WaitingState,
+        now: datetime,
+        *,
+        may_tell: bool = True,
+        certain_until: datetime | None = None,
     ) -> Step:
-        return look(row, facts_of(watched, state), self._policy(watched), now, may_tell=may_tell)
+        facts = facts_of(watched, state)
+        return look(row, facts, self._policy(watched), now, may_tell=may_tell, certain_until=certain_until)
 
     def _policy(self, watched: WatchedConversation) -> Policy:
         conversation = watched.conversation
         return self._book.policy_for(conversation.page_id, conversation.type, conversation.tags)
 
 
-def _is_fresh(sync: PageSync | None, now: datetime) -> bool:
+def _is_fresh(fresh_at: datetime | None, now: datetime) -> bool:
     """Whether asking once more would hardly bring anything."""
-    return sync is None or (sync.fresh_at is not None and now - sync.fresh_at <= FRESH_ENOUGH)
+    return fresh_at is not None and now - fresh_at <= FRESH_ENOUGH
