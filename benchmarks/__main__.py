@@ -5,13 +5,14 @@ import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
-from benchmarks import alert_storm, hundred_jobs, idle, import_export, mongo_sync, run_figures
+from benchmarks import alert_storm, conversations, hundred_jobs, idle, import_export, mongo_sync, run_figures
 from benchmarks.figures import Figure
 
 BENCHMARKS: Mapping[str, Callable[[], Iterable[Figure]]] = {
     "idle": idle.measure,
     "hundred_jobs": hundred_jobs.measure,
     "import_export": import_export.measure,
+    "conversations": conversations.measure,
     "mongo_sync": mongo_sync.measure,
     "runs": run_figures.measure,
     "alerts": alert_storm.measure,
