@@ -40,7 +40,7 @@ class Difference(NamedTuple):
 def past_of(connection: Connection, start: datetime, end: datetime) -> Past:
     """What the store knows of a time, with all that it has kept from before."""
     observations = list(ObservationRepository().between(connection, start - _LONG_AGO, end))
-    began_at = observations[0].seen_at if observations else start
+    began_at = observations[0].seen_at if observations else end
     rounds = TickHistory().started(connection, JOB, began_at, end)
     first = rounds[0] if rounds else end
     return Past(

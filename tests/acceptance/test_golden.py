@@ -10,18 +10,24 @@ import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 from bson import json_util
+from chats import Desk
 from conversation_shell import ConversationShell
+from golden_files import GOLDEN, POLICIES, golden_book
 from mongo_server import MongoPlace
 from sqlalchemy.engine import URL
 
+from roundsman.clock import ManualClock
+from roundsman.conversations.roster import Roster
+from roundsman.conversations.source import StoreSource
+from roundsman.repositories.engine import Store
+
 ROOT = Path(__file__).parents[2]
-GOLDEN = ROOT / "tests" / "golden"
-POLICIES = GOLDEN / "policies.toml"
 THEMES = sorted(path.name.removesuffix(".expected.json") for path in GOLDEN.glob("*.expected.json"))
 
 
@@ -70,6 +76,36 @@ def test_each_theme_is_judged_as_by_hand(shop: Shop, theme: str) -> None:
     shop.take(GOLDEN / f"{theme}.json")
     for moment, rows in expected(theme).items():
         assert shop.shell.json("list", "--at", moment) == rows, moment
+
+
+@pytest.mark.parametrize("theme", THEMES)
+def test_neither_order_nor_repetition_matters(tmp_path: Path, theme: str) -> None:
+    shell = ConversationShell(tmp_path, POLICIES_FILE=str(POLICIES))
+    documents = json.loads((GOLDEN / f"{theme}.json").read_text(encoding="utf-8"))
+    for name in reversed(documents):  # messages come before their conversations and pages
+        shell.take({name: documents[name][::-1]})
+    shell.take(documents)
+    *_, (moment, rows) = expected(theme).items()
+    assert shell.json("list", "--at", moment) == rows
+    assert shell.json("due", "--at", moment) == [row for row in rows if row["verdict"] == "late"]
+
+
+@pytest.mark.parametrize("theme", THEMES)
+def test_the_watch_list_finds_those_who_are_late_without_reading_all(
+    sqlite_store: Store, tmp_path: Path, theme: str
+) -> None:
+    moments = {datetime.fromisoformat(moment): rows for moment, rows in expected(theme).items()}
+    clock = ManualClock(min(moments))
+    desk = Desk(sqlite_store, clock, tmp_path)
+    desk.book = golden_book()
+    desk.take((GOLDEN / f"{theme}.json").read_text(encoding="utf-8"))
+    for moment, rows in moments.items():
+        with sqlite_store.read() as connection:
+            found = Roster(desk.book, StoreSource()).due_now(connection, moment)
+        late = [row for row in rows if row["verdict"] == "late"]
+        assert [(each.verdict.conversation_id, each.verdict.level) for each in found] == [
+            (row["conversation_id"], row["level"]) for row in late
+        ], moment
 
 
 @pytest.mark.parametrize("theme", THEMES)

@@ -12,29 +12,16 @@ from typing import Any
 
 import pytest
 from chats import Document
+from golden_files import GOLDEN, golden_book
 from rounds import Rounds
 
 from roundsman.clock import ManualClock, iso
 from roundsman.conversations.moment import parse_moment
-from roundsman.conversations.policies.book import PolicyBook
-from roundsman.conversations.policies.file import read_policies
-from roundsman.conversations.policies.policy import Policy
 from roundsman.repositories.alert_log import AlertLog, LogEvent
 from roundsman.repositories.engine import Store
 
-GOLDEN = Path(__file__).parents[1] / "golden"
 THEMES = sorted(path.name.removesuffix(".alerts.json") for path in GOLDEN.glob("*.alerts.json"))
 NEWS = (LogEvent.OPENED, LogEvent.WARNED, LogEvent.ESCALATED, LogEvent.RESOLVED)
-
-
-def golden_book() -> PolicyBook:
-    return read_policies(
-        (GOLDEN / "policies.toml").read_text(encoding="utf-8"),
-        "policies.toml",
-        otherwise=Policy("settings", timedelta(minutes=15), timedelta(minutes=15)),
-        channels=["console"],
-        read_file=lambda name: (GOLDEN / name).read_text(encoding="utf-8"),
-    )
 
 
 def read(name: str) -> Any:
