@@ -65,6 +65,7 @@ def test_data_of_this_very_moment_is_asked_for_once_more_and_proves_nothing_late
     assert (row(world).level, world.outside.asked) == (0, {chat_id("1"): False})
     world.outside.failing = 0.0
     after(world, 0, 10)
+    world.walk()
     assert world.outside.asked == {chat_id("1"): True}
     with world.store.read() as connection:
         assert WatchListRepository().find(connection, [chat_id("1")]) == {}
