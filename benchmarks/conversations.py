@@ -46,7 +46,7 @@ class Outside:
     """Knows nothing newer."""
 
     def reread(self, conversations: Sequence[WatchedConversation], now: datetime, stop: StopToken) -> Reread:
-        return Reread()
+        return Reread({each.conversation.conversation_id for each in conversations})
 
 
 def measure() -> Iterator[Figure]:

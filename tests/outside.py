@@ -90,7 +90,7 @@ class Outside:
             else:
                 self.bring(self.said(conversation_id, now))
             self.asked[conversation_id] = conversation_id not in failed
-        return Reread(failed)
+        return Reread({each.conversation.conversation_id for each in conversations} - failed.keys(), failed)
 
 
 class World:

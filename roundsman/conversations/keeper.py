@@ -64,7 +64,8 @@ class WatchKeeper:
             after = next_look(row, facts, policy, now)
             if is_strange:
                 after = after._replace(due_at=now)
-            seen.append(observation(watched[conversation_id], after, now))
+            after, news = noted(watched[conversation_id], after, now)
+            seen += news
             if after.state.is_idle and after.incident_since is None:
                 over.append(conversation_id)
             elif after != before:
@@ -93,9 +94,9 @@ class WatchKeeper:
         if row.state.since(policy.clock) is None:
             return None
         put_off = row._replace(snoozed_until=until, snoozed_by=None if until is None else by)
-        after = next_look(put_off, facts, policy, now)
+        after, news = noted(watched, next_look(put_off, facts, policy, now), now)
         self._rows.put(connection, [after])
-        self._observations.add(connection, [observation(watched, after, now)])
+        self._observations.add(connection, news)
         return after
 
     def look_at_pages(self, connection: Connection, page_ids: Collection[str], now: datetime) -> None:
@@ -108,8 +109,14 @@ def facts_of(watched: WatchedConversation, state: WaitingState) -> Facts:
     return Facts(watched.page, watched.conversation.type, watched.conversation.tags, state)
 
 
-def observation(watched: WatchedConversation, row: WatchRow, now: datetime) -> Observation:
-    """What is known from now on."""
+def noted(watched: WatchedConversation, row: WatchRow, now: datetime) -> tuple[WatchRow, list[Observation]]:
+    """What is known from now on, if that is news, and the row that remembers it."""
+    seen = _observation(watched, row, now)
+    digest = seen.digest
+    return (row, []) if digest == row.observed else (row._replace(observed=digest), [seen])
+
+
+def _observation(watched: WatchedConversation, row: WatchRow, now: datetime) -> Observation:
     conversation = watched.conversation
     return Observation(
         row.conversation_id,

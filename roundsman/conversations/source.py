@@ -4,7 +4,7 @@ Two questions are asked of a source, and two of its readers. What it says of con
 that judgements are made of; so the golden fixtures hold for every source alike.
 """
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
@@ -48,8 +48,10 @@ class ConversationReader(Protocol):
 class Reread:
     """What came of asking the outside once more, right before people are told."""
 
+    read: Set[str] = frozenset()
+    """Conversations that are now as the outside knows them."""
     failed: Mapping[str, str] = field(default_factory=dict)
-    """Conversations that could not be read again, with the reason; the others are as the outside knows them."""
+    """Those that could not be read again, with the reason. Of the rest nobody was asked."""
 
 
 class Rereader(Protocol):

@@ -6,7 +6,7 @@ for which conversations the newest messages are worth a request.
 
 from collections.abc import Collection, Mapping, Sequence, Set
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import NamedTuple
 
 from sqlalchemy import Connection
@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 from roundsman.alerts.book import AlertBook, AlertDesk
 from roundsman.alerts.condition import Escalated, Fired, Resolved
 from roundsman.conversations.incident import Step, look
-from roundsman.conversations.keeper import facts_of, observation
+from roundsman.conversations.keeper import facts_of, noted
 from roundsman.conversations.policies.book import PolicyBook
 from roundsman.conversations.policies.policy import Policy
 from roundsman.conversations.source import ConversationSource
@@ -24,13 +24,10 @@ from roundsman.monitor.case import KIND, Case, condition, escalation, resolution
 from roundsman.repositories.alerts import Resolution
 from roundsman.repositories.conversations import WatchedConversation
 from roundsman.repositories.engine import Store
-from roundsman.repositories.observations import ObservationRepository
+from roundsman.repositories.observations import Observation, ObservationRepository
 from roundsman.repositories.page_syncs import PageSyncRepository
 from roundsman.repositories.watch_list import WaitingState, WatchListRepository, WatchRow
 from roundsman.scheduling.job import JobContext
-
-FRESH_ENOUGH = timedelta(seconds=5)
-"""Data that is no older need not be asked for once more."""
 
 _GONE = Resolution("the conversation no longer exists")
 
@@ -90,16 +87,14 @@ class Round:
             for row in rows
             if row.conversation_id in certain
             and row.conversation_id in watched
-            and not _is_fresh(certain[row.conversation_id], now)
             and self._look(row, watched[row.conversation_id], row.state, now).told
         ]
         if not would_tell:
             return _Asked(certain, frozenset())
-        failed = self._source.reread(would_tell, now, ctx.stop).failed
-        for conversation_id, reason in failed.items():
+        found = self._source.reread(would_tell, now, ctx.stop)
+        for conversation_id, reason in found.failed.items():
             ctx.log.warning("Conversation %s could not be read again before an alert: %s", conversation_id, reason)
-        answered = {each.conversation.conversation_id for each in would_tell} - failed.keys()
-        return _Asked({each: until for each, until in certain.items() if each not in answered}, failed.keys())
+        return _Asked({each: until for each, until in certain.items() if each not in found.read}, found.failed.keys())
 
     # --- then ---
 
@@ -155,15 +150,19 @@ class Round:
         gone: Collection[str],
         now: datetime,
     ) -> None:
-        over = [case.step.row.conversation_id for case in cases if case.step.is_over]
-        changed = [
-            case for case in cases if not case.step.is_over and case.step.row != rows[case.step.row.conversation_id]
-        ]
+        over: list[str] = []
+        changed: list[WatchRow] = []
+        news: list[Observation] = []
+        for case in cases:
+            row, seen = noted(case.watched, case.step.row, now)
+            news += seen
+            if case.step.is_over:
+                over.append(row.conversation_id)
+            elif row != rows[row.conversation_id]:
+                changed.append(row)
         self._rows.remove(connection, [*gone, *over])
-        self._rows.put(connection, [case.step.row for case in changed])
-        # Only what time itself has brought: messages that were set aside as from the future
-        news = [case for case in cases if case.step.row.state != rows[case.step.row.conversation_id].state]
-        self._observations.add(connection, [observation(case.watched, case.step.row, now) for case in news])
+        self._rows.put(connection, changed)
+        self._observations.add(connection, news)
 
     def _look(
         self,
@@ -181,8 +180,3 @@ class Round:
     def _policy(self, watched: WatchedConversation) -> Policy:
         conversation = watched.conversation
         return self._book.policy_for(conversation.page_id, conversation.type, conversation.tags)
-
-
-def _is_fresh(fresh_at: datetime | None, now: datetime) -> bool:
-    """Whether asking once more would hardly bring anything."""
-    return fresh_at is not None and now - fresh_at <= FRESH_ENOUGH

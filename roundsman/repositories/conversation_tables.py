@@ -81,6 +81,7 @@ watch_list = Table(
     Column("snoozed_until", UtcTime),
     Column("snoozed_by", Text),
     Column("due_at", UtcTime),  # when the monitor must look next; null: only news can change anything
+    Column("observed", Text),  # digest of the last observation
     partial("ix_watch_list_due_at", "due_at", where="due_at IS NOT NULL"),
     partial("ix_watch_list_incident", "level", where="incident_since IS NOT NULL"),
     Index("ix_watch_list_page_id", "page_id"),

@@ -6,6 +6,7 @@ before 10:20. So every change of what was known is kept for a while, in the tran
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
+from hashlib import blake2b
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, delete, exists, func, select
@@ -32,6 +33,12 @@ class Observation(NamedTuple):
     human_answered_at: datetime | None
     recheck_at: datetime | None
     snoozed_until: datetime | None
+
+    @property
+    def digest(self) -> str:
+        """Equal for observations that say the same of a conversation."""
+        said = repr((self.page_id, *self[3:5], tuple(self.tags), tuple(self.assignees), *self[7:]))
+        return blake2b(said.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
 
     @property
     def state(self) -> WaitingState:

@@ -71,6 +71,8 @@ class WatchRow(NamedTuple):
     snoozed_by: str | None = None
     due_at: datetime | None = None
     """When the monitor must look; None: only news can change anything."""
+    observed: str | None = None
+    """Digest of the last observation, so that the same is not noted twice."""
 
     @property
     def state(self) -> WaitingState:

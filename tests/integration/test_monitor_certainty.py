@@ -55,16 +55,16 @@ def test_of_two_levels_only_the_one_before_the_watermark_is_told(world: World) -
         assert WatchListRepository().find(connection, [chat_id("1")]) == {}
 
 
-def test_data_of_this_very_moment_is_not_asked_for_once_more_and_proves_nothing_later(world: World) -> None:
+def test_data_of_this_very_moment_is_asked_for_once_more_and_proves_nothing_later(world: World) -> None:
     world.outside.write("1", "customer")
     after(world, 14, 58)
     world.synced()
     after(world, 0, 1)
     world.outside.write("1", "staff")  # in time, and not here yet
     after(world, 0, 2)
-    assert (row(world).level, world.outside.asked) == (0, {})
-    after(world, 0, 10)
+    assert (row(world).level, world.outside.asked) == (0, {chat_id("1"): False})
     world.outside.failing = 0.0
+    after(world, 0, 10)
     world.walk()
     assert world.outside.asked == {chat_id("1"): True}
     with world.store.read() as connection:

@@ -69,7 +69,8 @@ class PancakeRereader:
             failed = dict.fromkeys(failed, "It was asked to stop.")
         except StoreError as error:
             failed = dict.fromkeys(failed, str(error))
-        return Reread(dict(failed))
+        read = {each.conversation.conversation_id for each in conversations} - failed.keys()
+        return Reread(read, dict(failed))
 
     def _read_page(
         self,

@@ -118,6 +118,7 @@ def upgrade() -> None:
         sa.Column("snoozed_until", UtcTime(), nullable=True),
         sa.Column("snoozed_by", sa.Text(), nullable=True),
         sa.Column("due_at", UtcTime(), nullable=True),
+        sa.Column("observed", sa.Text(), nullable=True),
         sa.PrimaryKeyConstraint("conversation_id", name=op.f("pk_watch_list")),
     )
     with op.batch_alter_table("watch_list", schema=None) as batch_op:
