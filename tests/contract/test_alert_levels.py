@@ -1,5 +1,6 @@
 """Alerts that rise, over both databases: each level is told once, and every message of an incident hears its end."""
 
+import sqlite3
 import threading
 from datetime import timedelta
 from typing import Any
@@ -112,7 +113,7 @@ def acknowledge(outbox: Outbox, subject: str) -> Answered:
 def test_a_store_that_is_asked_to_tell_the_same_twice_refuses(outbox: Outbox) -> None:
     outbox.fire("1")
     again = NewNotification("slack", NotificationEvent.FIRING, 1, 0, (outbox.alert("1").id,))
-    with pytest.raises(IntegrityError), outbox.store.write() as connection:
+    with pytest.raises((IntegrityError, sqlite3.IntegrityError)), outbox.store.write() as connection:
         NotificationRepository().enqueue(connection, [again], outbox.clock.now())
 
 
