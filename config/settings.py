@@ -1,7 +1,7 @@
 """What can be set, as frozen values that are read once and handed on. `config.load` makes them."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
 from types import MappingProxyType
@@ -203,6 +203,13 @@ class Settings:
     notes: tuple[str, ...] = ()
     """What is no fault but should be said once."""
     in_force: tuple[InForce, ...] = field(default=(), repr=False)
+
+    def with_source_of(self, other: "Settings") -> "Settings":
+        """These, with the source of conversations of `other` where one of the two names a MongoDB and one does not:
+        that takes effect after a restart."""
+        if (self.mongo is None) == (other.mongo is None):
+            return self
+        return replace(self, mongo=other.mongo, pancake=other.pancake)
 
     def secrets(self) -> tuple[str, ...]:
         """Every text that must not reach a log, in all the forms in which it might."""

@@ -133,6 +133,7 @@ class App:
 
         Raises ConfigurationError and StoreError, changing nothing.
         """
+        settings = settings.with_source_of(self.settings)
         registry = registry_of(settings, self.jobs)
         policies = policies or policy_book(settings)
         channels = channels_of(settings, self.clock)

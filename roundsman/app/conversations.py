@@ -89,15 +89,20 @@ class ConversationParts:
         return {KIND: look}
 
     def settle_pages(self) -> None:
-        """Pages that Pancake is no longer asked about can grow stale no more; the others are asked at once, whatever
-        failed before: their tokens may be new. Raises StoreError."""
+        """Pages that their source is no longer asked about can grow stale no more, and another source must not go on
+        from their marks. Those of Pancake are asked at once, whatever failed before: their tokens may be new.
+
+        Raises StoreError.
+        """
         syncs, pancake = PageSyncRepository(), self._settings.pancake
         with self._store().read() as connection:
-            stored = {page_id for page_id, each in syncs.all(connection).items() if each.source == SOURCE}
+            sources = {page_id: each.source for page_id, each in syncs.all(connection).items()}
+        stored = {page_id for page_id, source in sources.items() if source == SOURCE}
         kept = set() if pancake is None else stored & pancake.page_tokens.keys() if pancake.page_tokens else stored
-        if stored:
+        others = sources.keys() - stored if self._settings.mongo is None else set()
+        if stored or others:
             with self._store().write() as connection:
-                syncs.forget(connection, stored - kept)
+                syncs.forget(connection, (stored - kept) | others)
                 syncs.retry_now(connection, kept)
 
     def replace(self, settings: Settings, policies: PolicyBook) -> None:

@@ -28,5 +28,9 @@ def working_folder() -> Path:
 
 def registry_of(settings: Settings, jobs: Sequence[type[Job]]) -> Registry:
     """The jobs with the facts in force. Raises ConfigurationError."""
-    missing = {} if settings.pancake else {"pancake": "PANCAKE_PAGE_ACCESS_TOKENS or PANCAKE_ACCESS_TOKEN"}
+    needs = {
+        "pancake": (settings.pancake, "PANCAKE_PAGE_ACCESS_TOKENS or PANCAKE_ACCESS_TOKEN"),
+        "mongo": (settings.mongo, "MONGO_URL"),
+    }
+    missing = {name: setting for name, (given, setting) in needs.items() if given is None}
     return register(jobs, settings.jobs, settings.time_zone, missing)

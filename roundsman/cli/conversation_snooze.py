@@ -28,20 +28,21 @@ def snooze_conversation(
     session: Session = ctx.obj
     now = session.clock.now()
     app = session.app
+    with session.store.read() as connection:  # so that nobody waits for a source that is away
+        watched = app.conversations.source.reader(connection).watched([conversation_id]).get(conversation_id)
+    if watched is None:
+        raise BadInputError(
+            f"There is no conversation {conversation_id!r}; `roundsman conversations list` shows all ids."
+        )
+    conversation = watched.conversation
+    policy = app.conversations.policies.policy_for(conversation.page_id, conversation.type, conversation.tags)
+    exclusion = policy.exclusion(watched.page, conversation.type, conversation.tags)
+    if exclusion is not None:
+        raise BadInputError(f"Nobody is told of {conversation_id} anyway. {exclusion}")
+    moment = None if until == OFF else _moment(until, policy, now)
     with session.store.write() as connection:
         reader = app.conversations.source.reader(connection)
         reader.lock([conversation_id])
-        watched = reader.watched([conversation_id]).get(conversation_id)
-        if watched is None:
-            raise BadInputError(
-                f"There is no conversation {conversation_id!r}; `roundsman conversations list` shows all ids."
-            )
-        conversation = watched.conversation
-        policy = app.conversations.policies.policy_for(conversation.page_id, conversation.type, conversation.tags)
-        exclusion = policy.exclusion(watched.page, conversation.type, conversation.tags)
-        if exclusion is not None:
-            raise BadInputError(f"Nobody is told of {conversation_id} anyway. {exclusion}")
-        moment = None if until == OFF else _moment(until, policy, now)
         row = app.conversations.keeper.snooze(connection, reader, conversation_id, moment, by=person(), now=now)
     if row is None:
         raise BadInputError(f"Nobody waits in {conversation_id}, so there is nothing to put off.")

@@ -11,7 +11,7 @@ from roundsman.conversations.source import ConversationReader, ConversationSourc
 from roundsman.conversations.threads import read_states
 from roundsman.conversations.verdict import Judgement, Verdict, judge
 from roundsman.repositories.conversations import WatchedConversation
-from roundsman.repositories.page_syncs import PageSyncRepository
+from roundsman.repositories.page_syncs import PageSync, PageSyncRepository
 from roundsman.repositories.watch_list import AnsweringClock, WaitingState, WatchListRepository
 
 _NEVER = datetime.max.replace(tzinfo=UTC)
@@ -37,11 +37,11 @@ class Roster:
     def all(self, connection: Connection, at: datetime) -> list[RosterEntry]:
         """Every conversation, its messages judged as of that moment."""
         reader = self._source.reader(connection)
-        fresh = self._fresh(connection)
+        syncs = self._syncs.all(connection)
         entries: list[RosterEntry] = []
         for batch in reader.all():
             watched = {each.conversation.conversation_id: each for each in batch}
-            entries += self._judge(watched, read_states(reader, watched, at), fresh, at)
+            entries += self._judge(watched, read_states(reader, watched, at), syncs, at)
         return self._sorted(entries)
 
     def due(self, connection: Connection, at: datetime) -> list[RosterEntry]:
@@ -51,14 +51,14 @@ class Roster:
     def due_now(self, connection: Connection, now: datetime) -> list[RosterEntry]:
         """The late ones of the present; reads only those who wait."""
         reader = self._source.reader(connection)
-        fresh = self._fresh(connection)
+        syncs = self._syncs.all(connection)
         entries: list[RosterEntry] = []
         for rows in self._rows.all(connection):
             watched = reader.watched([row.conversation_id for row in rows])
             states = {row.conversation_id: row.state for row in rows if row.conversation_id in watched}
             old = [each for each, state in states.items() if state.recheck_at is not None and state.recheck_at <= now]
             states |= read_states(reader, {each: watched[each] for each in old}, now)
-            entries += self._judge(watched, states, fresh, now)
+            entries += self._judge(watched, states, syncs, now)
         return self._sorted([each for each in entries if each.verdict.verdict is Judgement.LATE])
 
     def one(
@@ -66,24 +66,20 @@ class Roster:
     ) -> RosterEntry | None:
         """One conversation, or None if the source does not know it."""
         watched = reader.watched([conversation_id])
-        found = self._judge(watched, read_states(reader, watched, at), self._fresh(connection), at)
+        found = self._judge(watched, read_states(reader, watched, at), self._syncs.all(connection), at)
         return found[0] if found else None
 
     def _judge(
         self,
         watched: Mapping[str, WatchedConversation],
         states: Mapping[str, WaitingState],
-        fresh: Mapping[str, datetime | None],
+        syncs: Mapping[str, PageSync],
         at: datetime,
     ) -> list[RosterEntry]:
         return [
-            RosterEntry(each, judge(each, states[name], self._book, at, fresh_at=fresh.get(each.conversation.page_id)))
+            RosterEntry(each, judge(each, states[name], self._book, at, sync=syncs.get(each.conversation.page_id)))
             for name, each in watched.items()
         ]
-
-    def _fresh(self, connection: Connection) -> dict[str, datetime | None]:
-        """The watermarks of pages that have one."""
-        return {page_id: sync.fresh_at for page_id, sync in self._syncs.all(connection).items()}
 
     def _sorted(self, entries: list[RosterEntry]) -> list[RosterEntry]:
         return sorted(entries, key=lambda each: (self._since(each), each.verdict.conversation_id))

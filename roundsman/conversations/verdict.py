@@ -9,6 +9,7 @@ from roundsman.conversations.charges import charges
 from roundsman.conversations.policies.book import PolicyBook
 from roundsman.conversations.policies.policy import Plan, Policy
 from roundsman.repositories.conversations import WatchedConversation
+from roundsman.repositories.page_syncs import PageSync
 from roundsman.repositories.watch_list import AnsweringClock, WaitingState
 
 _MINUTE = timedelta(minutes=1)
@@ -21,7 +22,7 @@ class Judgement(StrEnum):
     EXCLUDED = "excluded"
     ANSWERED = "answered"
     UNKNOWN = "unknown"
-    """It may have been answered: what we know of its page is too old."""
+    """It may have been answered: what we know of its page is too old, or was never complete."""
     FINE = "fine"
     LATE = "late"
 
@@ -64,12 +65,12 @@ def judge(
     book: PolicyBook,
     at: datetime,
     *,
-    fresh_at: datetime | None = None,
+    sync: PageSync | None = None,
 ) -> Verdict:
     """Judge one conversation whose messages gave this state at this moment.
 
-    `fresh_at` is the watermark of its page, None where nothing promises to be fresh. A wait of exactly the target is
-    still fine.
+    `sync` is how far our knowledge of its page reaches, None where nothing promises to be fresh. A wait of exactly the
+    target is still fine.
     """
     conversation = watched.conversation
     policy = book.policy_for(conversation.page_id, conversation.type, conversation.tags)
@@ -78,7 +79,7 @@ def judge(
     plan = policy.plan(since, first=first) if since is not None else None
     waited = policy.calendar.worked(since, at) if since is not None else timedelta(0)
     exclusion = policy.exclusion(watched.page, conversation.type, conversation.tags)
-    judgement, reason = _judgement(exclusion, state, policy, plan, waited, at, fresh_at)
+    judgement, reason = _judgement(exclusion, state, policy, plan, waited, at, sync)
     return Verdict(
         conversation_id=conversation.conversation_id,
         page_id=conversation.page_id,
@@ -113,9 +114,9 @@ def level_at(plan: Plan, at: datetime) -> int:
     return max((level for level, moment in plan.levels if moment < at), default=0)
 
 
-def is_stale(policy: Policy, fresh_at: datetime | None, at: datetime) -> bool:
+def is_stale(policy: Policy, fresh_at: datetime, at: datetime) -> bool:
     """Whether what we know is too old to accuse anybody by."""
-    return fresh_at is not None and at - fresh_at > policy.stale_after
+    return at - fresh_at > policy.stale_after
 
 
 def _name(staff_id: str, name: str | None, book: PolicyBook) -> str | None:
@@ -130,7 +131,7 @@ def _judgement(
     plan: Plan | None,
     waited: timedelta,
     at: datetime,
-    fresh_at: datetime | None,
+    sync: PageSync | None,
 ) -> tuple[Judgement, str]:
     if exclusion is not None:
         return Judgement.EXCLUDED, exclusion
@@ -141,8 +142,10 @@ def _judgement(
     if human and state.waiting_since is None:
         whom += " (only a bot has answered)"
     wait = f"The customer has waited {duration_in_words(waited)} for {whom}"
-    if fresh_at is not None and is_stale(policy, fresh_at, at):
-        age = duration_in_words(at - fresh_at)
+    if sync is not None and sync.fresh_at is None:
+        return Judgement.UNKNOWN, f"{wait} as far as we know, but the page was never read completely."
+    if sync is not None and sync.fresh_at is not None and is_stale(policy, sync.fresh_at, at):
+        age = duration_in_words(at - sync.fresh_at)
         return Judgement.UNKNOWN, f"{wait} as far as we know, but our knowledge of the page is {age} old."
     limit = duration_in_words(policy.target(first=state.answered(policy.clock) is None))
     if plan.due_at is not None and plan.due_at < at:

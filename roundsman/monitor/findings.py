@@ -92,7 +92,7 @@ def look_into(
     return Findings(
         now=now,
         watched=watched,
-        verdict=judge(watched, state, book, now, fresh_at=sync.fresh_at if sync is not None else None),
+        verdict=judge(watched, state, book, now, sync=sync),
         policy=policy,
         step=look(row or WatchRow(conversation_id, conversation.page_id), facts, policy, now),
         thread=thread,

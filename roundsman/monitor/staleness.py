@@ -8,8 +8,6 @@ import logging
 from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection
-
 from roundsman.alerts.book import AlertBook, Condition
 from roundsman.clock import iso, short_duration
 from roundsman.conversations.freshness import Staleness, stale_pages, unsure_pages
@@ -67,9 +65,9 @@ class StalenessWatch:
     def _write(
         self, unsure: Collection[str], news: list[Staleness], over: Mapping[str, Resolution], now: datetime
     ) -> None:
+        pages = self._pages()  # before the transaction: nobody should wait for a source that is away
         with self._alerts.transaction(self._job) as desk:
             self._spans.mark(desk.connection, unsure, now)
-            pages = self._pages(desk.connection)
             desk.resolve_all({f"{KIND}:{page_id}": why for page_id, why in over.items()})
             desk.fire_all([_condition(each, pages.get(each.page_id), now) for each in news])
         for each in news:
@@ -79,10 +77,11 @@ class StalenessWatch:
                 extra=fields(JOB=self._job),
             )  # fmt: skip
 
-    def _pages(self, connection: Connection) -> Mapping[str, Page]:
+    def _pages(self) -> Mapping[str, Page]:
         """For their names. A source that is away is why the data is old: that is told all the same."""
         try:
-            return self._source.reader(connection).pages()
+            with self._store.read() as connection:
+                return self._source.reader(connection).pages()
         except SourceError:
             return {}
 

@@ -79,6 +79,25 @@ def test_conversations_are_listed_from_there(call: Call, mongo: MongoPlace) -> N
     assert [each["conversation_id"] for each in json.loads(out)] == ["100_1"]
 
 
+@pytest.mark.mongo
+def test_the_jobs_of_the_program_read_it_and_tell_who_waits(call: Call, mongo: MongoPlace) -> None:
+    at = milliseconds(NOW)
+    mongo.fill(
+        export(pages=[page()], conversations=[conversation(updatedAt=at)], messages=[message("m1", NOW, updated_at=at)])
+    )
+    states = {each["job"]: each["state"] for each in json.loads(call("jobs", "list", "--json", url=mongo.url)[1])}
+    assert (states["mongo_sync"], states["data_sync"]) == ("scheduled", "disabled")
+    assert call("jobs", "run", "mongo_sync")[0] == EXIT_DONE
+    assert call("jobs", "run", "conversation_monitor")[0] == EXIT_DONE
+    (alert,) = json.loads(call("alerts", "list", "--json")[1])
+    assert alert["fingerprint"] == "conversation_unreplied:100_1"
+
+
+def test_without_one_its_job_is_off(call: Call) -> None:
+    states = {each["job"]: each["state"] for each in json.loads(call("jobs", "list", "--json")[1])}
+    assert states["mongo_sync"] == "disabled"
+
+
 def test_a_mongodb_that_is_away_is_one_sentence(call: Call) -> None:
     url = f"mongodb://me:{PASSWORD}@127.0.0.1:1/folkform?serverSelectionTimeoutMS=100"
     code, out, err = call("conversations", "list", url=url)

@@ -94,11 +94,26 @@ def test_a_reload_takes_other_tokens_over_and_forgets_pages_without(fake: FakePa
         app.reconfigure(load(environment(fake, tmp_path), tmp_path))
         app.conversations.settle_pages()
         assert app.conversations.pancake is not old
-        assert _pages(app) == {PAGE: None, "900": None}
+        assert _pages(app) == {PAGE: None}  # nor can one of a MongoDB that is read no more grow stale
         app.reconfigure(load({"ROUNDSMAN_STATE_DIR": str(tmp_path / "state")}, tmp_path))
         app.conversations.settle_pages()
-        assert _pages(app) == {"900": None}
+        assert _pages(app) == {}
         assert "data_sync" not in app.works()
+
+
+def test_a_reload_that_names_a_mongodb_changes_nothing_before_a_restart(fake: FakePancake, tmp_path: Path) -> None:
+    mongo = {"MONGO_URL": "mongodb://127.0.0.1:1/folkform?serverSelectionTimeoutMS=100"}
+    before = environment(fake, tmp_path)
+    with closing(App(load(before, tmp_path), JOBS, WORKFLOWS, SystemClock())) as app:
+        source, jobs = app.conversations.source, app.works().keys()
+        app.reconfigure(load(before | mongo, tmp_path))
+        assert (app.conversations.source, app.works().keys()) == (source, jobs)
+        assert "data_sync" in jobs
+    with closing(App(load(before | mongo, tmp_path), JOBS, WORKFLOWS, SystemClock())) as app:
+        source, jobs = app.conversations.source, app.works().keys()
+        app.reconfigure(load(before, tmp_path))
+        assert (app.conversations.source, app.works().keys()) == (source, jobs)
+        assert "mongo_sync" in jobs
 
 
 def _pages(app: App) -> dict[str, object]:

@@ -6,8 +6,10 @@ from pathlib import Path
 import pytest
 from chats import NOW, ago, conversation, export, message, page, staff
 from rounds import Rounds, levels
+from sqlalchemy import Connection
 
 from roundsman.clock import ManualClock
+from roundsman.conversations.source import ConversationReader, StoreSource
 from roundsman.monitor.staleness import KIND, StalenessWatch
 from roundsman.repositories.engine import Store
 from roundsman.repositories.page_syncs import PageSyncRepository
@@ -112,6 +114,22 @@ def test_a_page_that_is_synced_no_more_is_stale_no_more(desk: Live) -> None:
         SYNCS.forget(connection, ["100"])
     desk.walk()
     assert [(alert.status, alert.resolution) for alert in desk.alerts()] == [("resolved", "the page is synced no more")]
+
+
+def test_a_source_that_is_slow_to_tell_names_keeps_nobody_from_writing(desk: Live) -> None:
+    class Slow(StoreSource):
+        def reader(self, connection: Connection) -> ConversationReader:
+            with desk.store.write():  # as others do meanwhile; they would wait in vain
+                asked.append(1)
+            return super().reader(connection)
+
+    asked: list[int] = []
+    watch = StalenessWatch(desk.store, desk.alert_book, desk.book, Slow(), "conversation_monitor")
+    watch.look(desk.clock.now())
+    desk.clock.advance(timedelta(minutes=11))
+    watch.look(desk.clock.now())
+    assert asked
+    assert desk.kinds() == [(KIND, "firing")]
 
 
 def test_a_round_in_which_nothing_changed_writes_nothing(desk: Live) -> None:

@@ -77,10 +77,11 @@ class MongoSync:
         self._database.check(now)
         fresh_at = self._fresh_at(now)
         reader = self._database.reader()
+        pages = reader.pages()
         with self._store.write() as connection:
-            stored = self._rows.look_over(connection, reader.pages(), now)
+            stored = self._rows.look_over(connection, pages, now)
         checkpoint = self._known(stored, now)
-        counters: Counter[str] = Counter(pages=len(reader.pages()), changes=0, derived=0, set_aside=0)
+        counters: Counter[str] = Counter(pages=len(pages), changes=0, derived=0, set_aside=0)
         checkpoint = self._walk(reader, checkpoint, counters, stop)
         if (
             checkpoint.is_sweeping
