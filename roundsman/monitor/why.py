@@ -4,7 +4,7 @@ The first sentence is the verdict; then the facts behind it, then what is going 
 """
 
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from roundsman.clock import short_duration
@@ -13,8 +13,6 @@ from roundsman.conversations.policies.policy import Level, RecipientKind
 from roundsman.conversations.verdict import Judgement, duration_in_words, is_stale
 from roundsman.monitor.findings import Findings
 from roundsman.repositories.watch_list import AnsweringClock
-
-_MINUTE = timedelta(minutes=1)
 
 
 def why(found: Findings, zone: ZoneInfo) -> list[str]:
@@ -90,10 +88,7 @@ def _policy(found: Findings, times: _Times) -> Iterator[str]:
 
 
 def _charged(found: Findings) -> Iterator[str]:
-    shares = [
-        f"{share.name or share.staff_id or 'nobody'} {duration_in_words(share.minutes * _MINUTE)}"
-        for share in found.verdict.charged
-    ]
+    shares = [f"{share.name or share.staff_id or 'nobody'} {share.minutes:g} min" for share in found.verdict.charged]
     if shares:
         yield f"The wait is charged to {', '.join(shares)}."
 
