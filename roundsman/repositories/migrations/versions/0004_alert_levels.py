@@ -1,5 +1,7 @@
 """Alerts that rise by levels, messages that tell of many of them, and a log of who was told."""
 
+from typing import Any
+
 import sqlalchemy as sa
 from alembic import op
 
@@ -45,7 +47,7 @@ def _write_log_of_before(connection: sa.Connection) -> None:
     """What became of the alerts so far, from what is known of them and their messages: whoever asks why somebody was
     told looks into the log alone."""
     channels: dict[int, list[str]] = {}
-    entries = []
+    entries: list[tuple[Any, ...]] = []
     for row in connection.execute(sa.select(_NOTIFICATIONS).order_by(_NOTIFICATIONS.c.id)):
         if row.event == "firing":
             channels.setdefault(row.alert_id, []).append(row.channel)
