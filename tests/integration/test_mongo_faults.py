@@ -84,7 +84,9 @@ def test_a_wrong_password_is_said_to_be_wrong(mongo: MongoPlace) -> None:
     assert "refuses the user or the password in MONGO_URL" in at(mongo.url.replace(PASSWORD, "s3cret"))
 
 
-@pytest.mark.parametrize("option", ["readConcernLevel=nonsense&w=-7", "replicaSet=", "authMechanism=NOBODYS"])
+@pytest.mark.parametrize(
+    "option", ["readConcernLevel=nonsense&w=-7", "replicaSet=", "authMechanism=NOBODYS", "tlsCAFile=/s3cret/none"]
+)
 def test_an_option_that_does_not_exist_is_said_to_be_wrong(option: str) -> None:
     assert "MONGO_URL" in at(f"mongodb://me:s3cret@127.0.0.1:1/folkform?serverSelectionTimeoutMS=300&{option}")
 
