@@ -123,7 +123,10 @@ class MongoConnection:
             name = (error.details or {}).get("codeName") or error.code
             return _CODES.get(error.code or 0, f"refused: {name}")
         if isinstance(error, ConfigurationError):
-            return "cannot be used: MONGO_URL names no host that is known, an option that does not exist, or a file that cannot be read"
+            return (
+                "cannot be used: MONGO_URL names no host that is known, an option that does not exist, or a file that "
+                "cannot be read"
+            )
         if isinstance(error, BSONError):
             return "has sent a document that is damaged; look at its log and its disk"
         return f"failed: {type(error).__name__}"
