@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from roundsman.alerts.book import AlertBook
 from roundsman.conversations.policies.book import PolicyBook
 from roundsman.conversations.source import ConversationSource
+from roundsman.errors import SourceError
 from roundsman.monitor.round import Round
 from roundsman.monitor.staleness import StalenessWatch
 from roundsman.repositories.engine import Store
@@ -46,9 +47,13 @@ class ConversationMonitor(Job):
         self._put_policies_in_force(now)
         unsure = self._staleness.look(now)
         counters = Counter(checked=0, opened=0, escalated=0, resolved=0, held=0)
-        for batch in chunks(self._due(unsure, now)):
-            ctx.stop.check()
-            counters.update(asdict(self._round.walk(ctx, batch, unsure, now)))
+        try:
+            for batch in chunks(self._due(unsure, now)):
+                ctx.stop.check()
+                counters.update(asdict(self._round.walk(ctx, batch, unsure, now)))
+        except SourceError as error:  # no failure of ours: they stay due, and if it lasts their pages grow stale
+            ctx.log.warning("Nobody could be looked at: %s", error)
+            return Outcome.cancelled(str(error), **counters)
         with self._store.read() as connection:
             late = self._rows.count_late(connection)
         if counters["opened"] or counters["escalated"] or counters["resolved"]:

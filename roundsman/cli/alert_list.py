@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 import typer
 
-from roundsman.cli.output import print_json, print_table, say
+from roundsman.cli.output import LONGEST_NAME, one_line, print_json, print_table, say
 from roundsman.cli.session import Session
 from roundsman.repositories.alerts import Alert, AlertRepository, AlertStatus
 from roundsman.repositories.channels import ChannelRepository, ChannelState
@@ -74,7 +74,7 @@ def _status(alert: Alert, now: datetime, zone: ZoneInfo) -> str:
 
 def _subject(alert: Alert) -> str:
     name = alert.annotations.get("customer_name")
-    return f"{alert.subject} ({name})" if name else alert.subject
+    return f"{alert.subject} ({one_line(str(name), LONGEST_NAME)})" if name else alert.subject
 
 
 def delivery_words(

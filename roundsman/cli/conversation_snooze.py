@@ -59,8 +59,9 @@ def _moment(until: str, policy: Policy, now: datetime) -> datetime:
             raise BadInputError(f"TIME: {until!r} is over at once; give a time such as 30m, or off.")
         return now + duration
     calendar = policy.calendar
-    closes = next((end for begin, end in calendar.intervals(now, now + _LOOK_AHEAD) if begin <= now), now)
+    horizon = now + _LOOK_AHEAD
+    closes = next((end for begin, end in calendar.intervals(now, horizon) if begin <= now), now)
     opens = calendar.opens_at(closes)
-    if opens is None or opens <= now:
+    if opens is None or opens <= now or closes >= horizon:  # it never closes
         raise BadInputError(f"TIME: the calendar {calendar.name!r} has no next shift; give a time such as 2h.")
     return opens

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from roundsman.cli.arguments import AtOption, JsonOption, moment_of
-from roundsman.cli.output import one_line, print_json, print_table, say
+from roundsman.cli.output import LONGEST_NAME, one_line, print_json, print_table, say
 from roundsman.cli.session import Session
 from roundsman.cli.ticks import local_time
 from roundsman.conversations.platform import deep_link
@@ -14,6 +14,9 @@ from roundsman.errors import BadInputError
 from roundsman.monitor.findings import Findings, look_into
 from roundsman.monitor.timeline import timeline
 from roundsman.monitor.why import facts, why
+
+MOST_EVENTS = 300
+"""Of one conversation on a screen, the newest; a table of 100,000 takes a minute to draw."""
 
 IdArgument = Annotated[str, typer.Argument(metavar="ID", help="The conversation's id, as `list` shows it.")]
 
@@ -44,14 +47,19 @@ def show_conversation(
     if as_json:
         print_json({"verdict": asdict(found.verdict), "events": [asdict(event) for event in events]})
         return
-    print_table(
-        ["TIME", "WHAT", "WHO", ""],
-        [
-            (local_time(event.at, session.settings.time_zone), event.kind.value, event.who, event.what)
-            for event in events
-        ],
-        title=_title(found),
-    )
+    say(_title(found))
+    shown = events[-MOST_EVENTS:]
+    if len(shown) < len(events):
+        say(f"{len(events) - len(shown)} earlier events are not shown; --json shows all.")
+    if shown:
+        zone = session.settings.time_zone
+        print_table(
+            ["TIME", "WHAT", "WHO", ""],
+            [
+                (local_time(event.at, zone), event.kind.value, one_line(event.who or "", LONGEST_NAME), event.what)
+                for event in shown
+            ],
+        )
     say(f"{'Now' if at is None else 'Then'} {found.verdict.verdict.value}: {one_line(found.verdict.reason)}")
 
 
@@ -70,4 +78,5 @@ def _find(session: Session, conversation_id: str, at: str | None) -> Findings:
 def _title(found: Findings) -> str:
     conversation, page = found.watched.conversation, found.watched.page
     who = conversation.customer_name or "The customer"
-    return one_line(f"{who} on {page.name or page.page_id} ({conversation.conversation_id})")
+    where = one_line(page.name or page.page_id, LONGEST_NAME)
+    return one_line(f"{one_line(who, LONGEST_NAME)} on {where} ({conversation.conversation_id})")

@@ -12,7 +12,7 @@ from roundsman.cli.conversation_simulate import simulate_policies
 from roundsman.cli.conversation_snooze import snooze_conversation
 from roundsman.cli.conversation_why import show_conversation, why_conversation
 from roundsman.cli.group import command_group
-from roundsman.cli.output import print_json, print_table, say
+from roundsman.cli.output import LONGEST_NAME, one_line, print_json, print_table, say
 from roundsman.cli.pancake import import_webhook, resync
 from roundsman.cli.session import Session
 from roundsman.conversations.importer import ImportSummary
@@ -125,8 +125,8 @@ def _cells(session: Session, entry: RosterEntry) -> tuple[str, ...]:
         verdict.verdict.value,
         f"{verdict.waited_minutes:.1f} min" if verdict.due_at else "",
         due,
-        conversation.customer_name or "",
-        page.name or page.page_id,
+        one_line(conversation.customer_name or "", LONGEST_NAME),
+        one_line(page.name or page.page_id, LONGEST_NAME),
         platform_of(conversation).value,
         verdict.conversation_id,
         verdict.reason if verdict.verdict is Judgement.EXCLUDED else "",

@@ -30,6 +30,9 @@ class ReaderGoneError(Exception):
     """Whoever read our output has seen enough, as in `roundsman ... | head`. Nothing went wrong."""
 
 
+LONGEST_NAME = 60
+"""Characters of a name in a table: names come from outside, and one of thousands would fill the screen."""
+
 _STDERR = 2
 
 

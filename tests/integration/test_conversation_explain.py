@@ -13,6 +13,7 @@ from conversation_shell import ConversationShell
 from rounds import Rounds
 from sqlalchemy.engine import URL
 
+from roundsman.cli.conversation_why import MOST_EVENTS
 from roundsman.clock import ManualClock
 from roundsman.conversations.policies.book import PolicyBook
 from roundsman.conversations.policies.file import read_policies
@@ -171,6 +172,31 @@ def test_show_prints_what_happened_in_order(shell: ConversationShell) -> None:
     assert shell.run("show", "100_mine").stdout.splitlines()[-1].startswith("Now late: ")
 
 
+def test_of_a_long_conversation_the_newest_is_shown(shell: ConversationShell) -> None:
+    shell.take(export(messages=[message(f"more{n}", minute(n / 60), name="mine") for n in range(MOST_EVENTS + 20)]))
+    lines = shell.run("show", "100_mine", "--at", AT).stdout.splitlines()
+    hidden = len(shell.json("show", "100_mine", "--at", AT)["events"]) - MOST_EVENTS
+    assert lines[1] == f"{hidden} earlier events are not shown; --json shows all."
+    assert len(lines) == MOST_EVENTS + 4
+
+
+def test_a_name_of_thousands_of_letters_does_not_fill_the_screen(shell: ConversationShell) -> None:
+    question = message("long1", minute(0), {"id": "long", "name": "x\ny" * 2000}, name="long")
+    described = conversation("long", updatedAt=naive(minute(1)))
+    described["panCakeData"]["from"]["name"] = "x\ny" * 2000
+    shell.take(export(conversations=[described], messages=[question]))
+    for command in (("list",), ("show", "100_long"), ("why", "100_long")):
+        assert max(map(len, shell.run(*command, "--at", AT).stdout.splitlines())) < 300
+        assert shell.run(*command, "--at", AT).stdout.count("x y") < 50
+
+
+def test_of_whom_nothing_is_known_nothing_is_drawn(shell: ConversationShell) -> None:
+    shell.take(export(conversations=[conversation("silent")]))
+    lines = shell.run("show", "100_silent").stdout.splitlines()
+    assert lines[0] == "Customer silent on Shop 100 (100_silent)"
+    assert len(lines) == 2
+
+
 def test_show_gives_programs_the_events(shell: ConversationShell) -> None:
     found = shell.json("show", "100_mine", "--at", AT)
     assert [(each["at"], each["kind"]) for each in found["events"]] == [
@@ -194,6 +220,17 @@ def test_a_snooze_is_told_and_taken_back(shell: ConversationShell) -> None:
     assert f"{row['snoozed_by']} put it off until" in shell.run("why", "100_mine").stdout
     assert shell.run("snooze", "100_mine", "off").stdout == "100_mine is no longer put off.\n"
     assert shell.json("why", "100_mine")["facts"]["watch_list"]["snoozed_until"] is None
+
+
+def test_day_and_night_have_no_next_shift(shell: ConversationShell) -> None:
+    shell.take(
+        export(
+            conversations=[conversation("day", "200")], messages=[message("d1", minute(0), page_id="200", name="day")]
+        )
+    )
+    done = shell.run("snooze", "200_day", "shift")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "roundsman: TIME: the calendar 'always' has no next shift; give a time such as 2h.\n"
 
 
 def test_a_snooze_until_the_next_shift_ends_when_one_begins(shell: ConversationShell) -> None:

@@ -151,6 +151,24 @@ def test_a_fault_is_one_sentence_with_its_line(text: str) -> None:
     assert fault.endswith((".", "?"))
 
 
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        (f"a = {'[' * 5000}{']' * 5000}", "policies.toml is nested too deeply to be a file of policies."),
+        (f"a = {'{a=' * 3000}1{'}' * 3000}", "policies.toml is nested too deeply to be a file of policies."),
+        (f"a = {'9' * 5000}", "policies.toml holds a number with too many digits; write a shorter one."),
+        (
+            f'[[policy]]\nname = "p"\nfirst_response = 0x{"f" * 5000}',
+            'policies.toml line 3: policy "p": first_response: is a large number, which is no duration; '
+            "write 10m or 1h30m.",
+        ),
+    ],
+    ids=["lists", "tables", "digits", "hexadecimal"],
+)
+def test_what_is_far_too_large_or_too_deep_is_one_sentence(text: str, sentence: str) -> None:
+    assert faults(text) == [sentence]
+
+
 def test_all_faults_are_found_at_once_in_the_order_of_the_file() -> None:
     found = faults(POLICY.replace("10m", "soon") + 'clok = "human"\n' + SHOP.replace("08:30", "8.30") + "[stuff]\n")
     assert [fault.partition(": ")[0].removeprefix("policies.toml line ") for fault in found] == ["3", "4", "7", "8"]

@@ -105,7 +105,7 @@ class MongoConnection:
             with warnings.catch_warnings():
                 warnings.simplefilter("error", UserWarning)  # that is how the driver speaks of unknown options
                 return pymongo.MongoClient(self._url, document_class=dict, **chosen)
-        except (ValueError, TypeError, UserWarning):
+        except (ValueError, TypeError, UserWarning, OSError):  # OSError: a file of certificates
             raise ConfigurationError from None  # the text may hold a part of the URL
 
     def _words(self, error: Exception) -> str:
@@ -123,7 +123,10 @@ class MongoConnection:
             name = (error.details or {}).get("codeName") or error.code
             return _CODES.get(error.code or 0, f"refused: {name}")
         if isinstance(error, ConfigurationError):
-            return "cannot be used: MONGO_URL names no host that is known, or an option that does not exist"
+            return (
+                "cannot be used: MONGO_URL names no host that is known, an option that does not exist, or a file that "
+                "cannot be read"
+            )
         if isinstance(error, BSONError):
             return "has sent a document that is damaged; look at its log and its disk"
         return f"failed: {type(error).__name__}"

@@ -28,9 +28,13 @@ def read_policies(
     """
     try:
         content = tomllib.loads(text)
+        faults = Faults(file, lines_of(text))
     except tomllib.TOMLDecodeError as error:
         raise ConfigurationError([_broken(text, file, str(error))]) from None
-    faults = Faults(file, lines_of(text))
+    except RecursionError:
+        raise ConfigurationError([f"{file} is nested too deeply to be a file of policies."]) from None
+    except ValueError:  # Python reads no more than 4,300 digits
+        raise ConfigurationError([f"{file} holds a number with too many digits; write a shorter one."]) from None
     root = Section(faults, (), "", content)
     calendars = {key: read_calendar(section, key, read_file) for key, section in _named(root, "calendar").items()}
     people = _named(root, "staff")

@@ -10,6 +10,7 @@ from roundsman.scheduling.trigger import parse_duration
 T = TypeVar("T")
 _MOST_SHOWN = 60
 _LONGEST = timedelta(days=366)
+_LARGE = 10**15
 
 
 class Faults:
@@ -166,6 +167,8 @@ def shown(value: Any) -> str:
         text = "a table"
     elif isinstance(value, list):
         text = "a list"
+    elif isinstance(value, int):
+        return str(value) if abs(value) < _LARGE else "a large number"  # Python writes no more than 4,300 digits
     else:
         text = str(value)
     return text if len(text) <= _MOST_SHOWN else f'{text[: _MOST_SHOWN - 3]}..."'

@@ -1,5 +1,7 @@
 """Alerts that rise by levels, messages that tell of many of them, and a log of who was told."""
 
+from typing import Any
+
 import sqlalchemy as sa
 from alembic import op
 
@@ -7,6 +9,60 @@ from roundsman.repositories.columns import BigId, Json, UtcTime
 
 revision = "0004"
 down_revision = "0003"
+
+
+_ALERTS = sa.table(
+    "alerts",
+    sa.column("id", BigId),
+    sa.column("level", sa.Integer()),
+    sa.column("opened_at", UtcTime()),
+    sa.column("resolved_at", UtcTime()),
+    sa.column("resolution", sa.Text()),
+)
+_NOTIFICATIONS = sa.table(
+    "notifications",
+    sa.column("id", BigId),
+    sa.column("alert_id", BigId),
+    sa.column("channel", sa.Text()),
+    sa.column("event", sa.Text()),
+    sa.column("status", sa.Text()),
+    sa.column("level", sa.Integer()),
+    sa.column("finished_at", UtcTime()),
+    sa.column("receipt", Json),
+    sa.column("error", sa.Text()),
+)
+_LOG = sa.table(
+    "alert_log",
+    sa.column("alert_id", BigId),
+    sa.column("at", UtcTime()),
+    sa.column("event", sa.Text()),
+    sa.column("level", sa.Integer()),
+    sa.column("channel", sa.Text()),
+    sa.column("detail", Json),
+)
+_ENDS = {"sent": "told", "failed": "gave_up", "cancelled": "cancelled"}
+
+
+def _write_log_of_before(connection: sa.Connection) -> None:
+    """What became of the alerts so far, from what is known of them and their messages: whoever asks why somebody was
+    told looks into the log alone."""
+    channels: dict[int, list[str]] = {}
+    entries: list[tuple[Any, ...]] = []
+    for row in connection.execute(sa.select(_NOTIFICATIONS).order_by(_NOTIFICATIONS.c.id)):
+        if row.event == "firing":
+            channels.setdefault(row.alert_id, []).append(row.channel)
+        if row.status in _ENDS and row.finished_at is not None:
+            why = {"words": (row.receipt or {}).get("words")} if row.status == "sent" else {"reason": row.error}
+            detail = {"news": row.event, **why}
+            entries.append((row.alert_id, row.finished_at, _ENDS[row.status], row.level, row.channel, detail))
+    for row in connection.execute(sa.select(_ALERTS)):
+        known = {"channels": channels[row.id]} if row.id in channels else None
+        entries.append((row.id, row.opened_at, "opened", row.level, None, known))
+        if row.resolved_at is not None:
+            entries.append((row.id, row.resolved_at, "resolved", row.level, None, {"reason": row.resolution}))
+    entries.sort(key=lambda entry: entry[1])
+    if entries:
+        connection.execute(_LOG.insert(), [dict(zip(_LOG.c.keys(), each, strict=True)) for each in entries])
 
 
 def upgrade() -> None:
@@ -64,6 +120,7 @@ def upgrade() -> None:
         " WHERE firing.alert_id = notifications.alert_id AND firing.channel = notifications.channel"
         " AND firing.event = 'firing') WHERE event = 'resolved'"
     )
+    _write_log_of_before(op.get_bind())
     with op.batch_alter_table("notifications", schema=None) as batch_op:
         batch_op.create_index(
             "uq_notifications_edits",
