@@ -1,6 +1,10 @@
 """Settings: typed, read once, frozen. Knows nothing of the rest of the program."""
 
 from config.changes import Change, differences
+from config.channels.email import EmailSettings
+from config.channels.slack import SlackSettings
+from config.channels.telegram import TelegramSettings
+from config.channels.webhook import WebhookSettings
 from config.loading import load
 from config.secret import Secret
 from config.settings import (
@@ -13,16 +17,15 @@ from config.settings import (
     RunSettings,
     Settings,
     SettingsError,
-    SlackSettings,
     SqsSettings,
     StoreSettings,
-    TelegramSettings,
 )
 
 __all__ = [
     "AlertSettings",
     "Change",
     "ConversationSettings",
+    "EmailSettings",
     "InForce",
     "MongoSettings",
     "QueueSettings",
@@ -35,6 +38,7 @@ __all__ = [
     "SqsSettings",
     "StoreSettings",
     "TelegramSettings",
+    "WebhookSettings",
     "differences",
     "load",
 ]

@@ -9,6 +9,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from config import fields
+from config.channels import CHANNEL_SETTINGS, channel_names
 from config.mongo_catalogue import MONGO_SETTINGS
 from config.pancake_catalogue import PANCAKE_SETTINGS
 from config.queue_catalogue import QUEUE_SETTINGS
@@ -80,38 +81,11 @@ POLICIES_FILE: Setting[str] = Setting(
 )  # fmt: skip
 
 ALERT_CHANNELS: Setting[tuple[str, ...]] = Setting(
-    "ALERT_CHANNELS", fields.channels, "Where alerts go; by default the console and every channel that is set up.",
+    "ALERT_CHANNELS", channel_names, "Where alerts go; by default the console and every channel that is set up.",
     example="console,slack,telegram",
 )  # fmt: skip
 ALERT_LANGUAGE: Setting[str] = Setting(
     "ALERT_LANGUAGE", fields.choice("en", "vi"), "Language of the messages: en or vi.", "en"
-)
-
-SLACK_WEBHOOK_URL: Setting[str] = Setting(
-    "SLACK_WEBHOOK_URL", fields.web_address, "An incoming webhook: the simplest way.",
-    example="https://hooks.slack.com/services/T000/B000/XXXX", secret=True,
-)  # fmt: skip
-SLACK_BOT_TOKEN: Setting[str] = Setting(
-    "SLACK_BOT_TOKEN", fields.slack_token, "Instead of the webhook: a bot's token, which can also edit its messages.",
-    example="xoxb-0000-0000-XXXX", secret=True,
-)  # fmt: skip
-SLACK_CHANNEL: Setting[str] = Setting(
-    "SLACK_CHANNEL", fields.slack_channel, "Where the bot writes: a channel's id or name.", example="#alerts"
-)
-SLACK_API_URL: Setting[str] = Setting(
-    "SLACK_API_URL", fields.web_address, "Another address of Slack's Web API.", example="https://slack.com/api/"
-)
-
-TELEGRAM_BOT_TOKEN: Setting[str] = Setting(
-    "TELEGRAM_BOT_TOKEN", fields.telegram_token, "The token that @BotFather gave.",
-    example="123456789:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA", secret=True,
-)  # fmt: skip
-TELEGRAM_CHAT_ID: Setting[tuple[str, ...]] = Setting(
-    "TELEGRAM_CHAT_ID", fields.chats, "Chats, separated by commas; `chat:topic` names a topic of a forum.",
-    example="-1001234567890,-1001234567890:7",
-)  # fmt: skip
-TELEGRAM_API_URL: Setting[str] = Setting(
-    "TELEGRAM_API_URL", fields.web_address, "A Bot API server of one's own.", example="https://api.telegram.org"
 )
 
 SETTINGS: tuple[Setting[Any], ...] = (
@@ -122,8 +96,7 @@ SETTINGS: tuple[Setting[Any], ...] = (
     *PANCAKE_SETTINGS,
     *MONGO_SETTINGS,
     ALERT_CHANNELS, ALERT_LANGUAGE,
-    SLACK_WEBHOOK_URL, SLACK_BOT_TOKEN, SLACK_CHANNEL, SLACK_API_URL,
-    TELEGRAM_BOT_TOKEN, TELEGRAM_CHAT_ID, TELEGRAM_API_URL,
+    *CHANNEL_SETTINGS,
 )  # fmt: skip
 
 JOB_FACTS = (
@@ -138,9 +111,6 @@ WORKFLOW_FACTS = ("CONCURRENCY", "TIMEOUT", "ATTEMPTS", "RATE")
 FACTS: Mapping[str, tuple[str, ...]] = MappingProxyType({"JOB_": JOB_FACTS, "WORKFLOW_": WORKFLOW_FACTS})
 """The families of names of which every job or workflow has its own."""
 
-ENV_FILE = "ROUNDSMAN_ENV_FILE"
-"""Names the settings file; only read from the process environment."""
-
 NODE_ENV = "NODE_ENV"
 
 LATER = (
@@ -149,7 +119,7 @@ LATER = (
 )  # fmt: skip
 """Known names that nothing reads yet: accepted with a note, as an older installation may set them."""
 
-LATER_PREFIXES = ("SMTP_", "AWS_")
+LATER_PREFIXES = ("AWS_",)
 """The same for whole families."""
 
 OWN_PREFIXES = ("ROUNDSMAN_", "CONVERSATION_", "ALERT_", "RUN_EVENTS_")
@@ -157,6 +127,6 @@ OWN_PREFIXES = ("ROUNDSMAN_", "CONVERSATION_", "ALERT_", "RUN_EVENTS_")
 
 SHARED_PREFIXES = (
     "SLACK_", "TELEGRAM_", "DB_", "JOB_", "WORKFLOW_", "QUEUE_", "REDIS_", "SQS_", "MONGO_", "WORKER_", "MAX_",
-    "POLICIES_", "PANCAKE_",
+    "POLICIES_", "PANCAKE_", "SMTP_",
 )  # fmt: skip
 """Other programs use such names too: an unknown one in the environment is worth a note, no more."""

@@ -12,9 +12,6 @@ from zoneinfo import ZoneInfo
 
 _NUMBER = re.compile(r"[0-9]{1,9}(\.[0-9]{1,6})?")
 _LOOPBACK = re.compile(r"localhost|127(\.[0-9]{1,3}){3}|::1")
-_CHAT = re.compile(r"(-?[0-9]{1,20}|@[A-Za-z][A-Za-z0-9_]{3,})(:[0-9]{1,10})?")
-_TELEGRAM_TOKEN = re.compile(r"[0-9]{5,}:[A-Za-z0-9_-]{30,}")  # as BotFather gives them: 8-10 digits, 35 characters
-_SLACK_TOKEN = re.compile(r"xox[a-z]-[A-Za-z0-9-]{6,}|xoxe\.xox[a-z]-[A-Za-z0-9-]{6,}")
 _DATABASES = ("sqlite", "sqlite+pysqlite", "postgres", "postgresql", "postgresql+psycopg")
 
 
@@ -88,54 +85,21 @@ def file(value: str) -> str:
     return folder(value)
 
 
-def channels(value: str) -> tuple[str, ...]:
-    """A comma-separated list of channel names."""
-    names = tuple(dict.fromkeys(name.strip().lower() for name in value.split(",") if name.strip()))
-    unknown = [name for name in names if name not in ("console", "slack", "telegram")]
-    if unknown or not names:
-        raise ValueError("is not a comma-separated list of console, slack, telegram")
-    return names
-
-
-def chats(value: str) -> tuple[str, ...]:
-    """A comma-separated list of Telegram chats, each with an optional topic."""
-    found = tuple(dict.fromkeys(chat.strip() for chat in value.split(",") if chat.strip()))
-    if not found or not all(_CHAT.fullmatch(chat) for chat in found):
-        raise ValueError("is not a chat id; write -1001234567890, @name, or -1001234567890:7 for a topic, with commas")
-    return found
-
-
-def telegram_token(value: str) -> str:
-    """A bot's token."""
-    if not _TELEGRAM_TOKEN.fullmatch(value):
-        raise ValueError("is no bot token; copy the one that @BotFather gave, digits, a colon, and 35 characters")
-    return value
-
-
-def slack_token(value: str) -> str:
-    """A bot's token."""
-    if not _SLACK_TOKEN.fullmatch(value):
-        raise ValueError("is no Slack token; copy the Bot User OAuth Token, which begins with xoxb-")
-    return value
-
-
-def slack_channel(value: str) -> str:
-    """A channel's id or name."""
-    if not re.fullmatch(r"[#@]?[\w.-]{1,80}", value):
-        raise ValueError("is no Slack channel; write its id (C0123456789) or its name (#alerts)")
-    return value
-
-
 def web_address(value: str) -> str:
     """An https address, or http to this machine: a token must not cross a network in the clear."""
     parts = _split(value)
     if parts.username is not None or parts.password is not None:
         raise ValueError("holds a user name or password; leave them out of the address")
-    if parts.scheme == "http" and _LOOPBACK.fullmatch(parts.hostname or ""):
+    if parts.scheme == "http" and is_loopback(parts.hostname or ""):
         return value
     if parts.scheme != "https":
         raise ValueError("is not an https:// address (http:// is accepted for this machine only)")
     return value
+
+
+def is_loopback(host: str) -> bool:
+    """Whether the host says by itself that it is this machine."""
+    return _LOOPBACK.fullmatch(host) is not None
 
 
 def _split(value: str) -> SplitResult:

@@ -6,10 +6,11 @@ from typing import Any
 from urllib.parse import SplitResult, quote, unquote, urlsplit
 
 from config import catalogue as c
+from config.channels import KINDS
 from config.reading import Values, without_password
 from config.secret import Secret
 from config.setting import Setting
-from config.settings import AlertSettings, SlackSettings, StoreSettings, TelegramSettings
+from config.settings import AlertSettings, StoreSettings
 
 
 def store_of(values: Values, state_dir: Path) -> StoreSettings:
@@ -91,67 +92,21 @@ def _sqlite_url(file: Path) -> str:
     return f"sqlite:///{quote(os.fsencode(file.absolute()))}"
 
 
-def slack_of(values: Values) -> SlackSettings | None:
-    """A webhook, or a bot's token and channel; None if neither is set."""
-    webhook, token = values.optional(c.SLACK_WEBHOOK_URL), values.optional(c.SLACK_BOT_TOKEN)
-    channel, api = values.optional(c.SLACK_CHANNEL), values.optional(c.SLACK_API_URL)
-    has_webhook, has_token = values.given(c.SLACK_WEBHOOK_URL), values.given(c.SLACK_BOT_TOKEN)
-    has_channel = values.given(c.SLACK_CHANNEL)
-    if has_webhook and has_token:
-        values.faults.append(
-            f"{has_webhook.label('SLACK_WEBHOOK_URL')} and {has_token.label('SLACK_BOT_TOKEN')} are both set, "
-            "so each alert would come twice; keep one of the two."
-        )
-    elif has_token and not values.tried(c.SLACK_CHANNEL):
-        values.faults.append(
-            f"{has_token.label('SLACK_BOT_TOKEN')}: is set without SLACK_CHANNEL; set the channel that it writes to."
-        )
-    elif has_channel and not has_webhook and not values.tried(c.SLACK_BOT_TOKEN):
-        values.faults.append(
-            f"{has_channel.label('SLACK_CHANNEL')}: is set without SLACK_BOT_TOKEN; set the token, or remove it."
-        )
-    elif has_webhook and has_channel:
-        values.notes.append("SLACK_CHANNEL has no effect: a webhook writes to the channel that it was made for.")
-    if api and not has_token:
-        values.notes.append("SLACK_API_URL has no effect without SLACK_BOT_TOKEN.")
-    if webhook:
-        return SlackSettings(webhook_url=Secret(webhook))
-    if token and channel:
-        return SlackSettings(bot_token=Secret(token), channel=channel, api_url=api)
-    return None
-
-
-def telegram_of(values: Values) -> TelegramSettings | None:
-    """A bot's token and its chats; None if neither is set."""
-    token, chats = values.optional(c.TELEGRAM_BOT_TOKEN), values.optional(c.TELEGRAM_CHAT_ID)
-    api = values.optional(c.TELEGRAM_API_URL)
-    has_token, has_chats = values.given(c.TELEGRAM_BOT_TOKEN), values.given(c.TELEGRAM_CHAT_ID)
-    if has_token and not values.tried(c.TELEGRAM_CHAT_ID):
-        values.faults.append(
-            f"{has_token.label('TELEGRAM_BOT_TOKEN')}: is set without TELEGRAM_CHAT_ID; set the chats it writes to."
-        )
-    if has_chats and not values.tried(c.TELEGRAM_BOT_TOKEN):
-        values.faults.append(
-            f"{has_chats.label('TELEGRAM_CHAT_ID')}: is set without TELEGRAM_BOT_TOKEN; set the token, or remove it."
-        )
-    if api and not has_token:
-        values.notes.append("TELEGRAM_API_URL has no effect without TELEGRAM_BOT_TOKEN.")
-    return TelegramSettings(Secret(token), chats, api) if token and chats else None
-
-
-def alerts_of(values: Values, *, slack: bool, telegram: bool) -> AlertSettings:
-    """The channels in use: the named ones, or the console and whatever is set up."""
+def alerts_of(values: Values) -> AlertSettings:
+    """The channels in use: the named ones, or the console and whatever is set up; and their settings."""
     named = values.optional(c.ALERT_CHANNELS)
-    needs = {"slack": "SLACK_WEBHOOK_URL or SLACK_BOT_TOKEN", "telegram": "TELEGRAM_BOT_TOKEN"}
-    is_set_up = {"slack": slack, "telegram": telegram}
-    for channel in named or ():
-        if channel in needs and not is_set_up[channel]:
-            values.fault(c.ALERT_CHANNELS, f"names {channel} without {needs[channel]}; set that, or remove {channel}")
-    ready = tuple(channel for channel, yes in is_set_up.items() if yes)
+    found = {kind.name: kind.read(values) for kind in KINDS}
+    # Set but wrong is a fault of its own; saying "not set" as well would mislead
+    ready = [kind.name for kind in KINDS if found[kind.name] is not None or any(map(values.given, kind.switches))]
+    for kind in KINDS:
+        if named and kind.name in named and kind.name not in ready:
+            needed = " or ".join(setting.name for setting in kind.switches)
+            values.fault(c.ALERT_CHANNELS, f"names {kind.name} without {needed}; set that, or remove {kind.name}")
     if named:
         values.notes.extend(
             f"ALERT_CHANNELS leaves out {channel}, which is set up." for channel in ready if channel not in named
         )
     channels = named or ("console", *ready)
     values.replace_listed(c.ALERT_CHANNELS, ",".join(channels), ",".join(channels))
-    return AlertSettings(channels, values.required(c.ALERT_LANGUAGE))
+    set_up = tuple(settings for settings in found.values() if settings is not None)
+    return AlertSettings(channels, values.required(c.ALERT_LANGUAGE), set_up)

@@ -6,7 +6,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from config import catalogue as c
-from config.groups import alerts_of, slack_of, store_of, telegram_of
+from config.groups import alerts_of, store_of
 from config.mongo_groups import mongo_of
 from config.names import fact_in, judge_names
 from config.pancake_groups import pancake_of
@@ -28,7 +28,6 @@ def load(environ: Mapping[str, str], directory: Path) -> Settings:
 
     app_env, state_dir = _app_env(values), _state_dir(values)
     store = store_of(values, state_dir)
-    slack, telegram = slack_of(values), telegram_of(values)
     mongo = mongo_of(values)
     pancake = pancake_of(values)  # also where it has no effect: what is wrong is told
     settings = Settings(
@@ -43,14 +42,7 @@ def load(environ: Mapping[str, str], directory: Path) -> Settings:
             timedelta(minutes=values.required(c.CONVERSATION_THRESHOLD)),
             values.required(c.CONVERSATION_COMMENTS),
         ),
-        alerts=alerts_of(
-            values,
-            # Set but wrong is a fault of its own; saying "not set" as well would mislead
-            slack=slack is not None or bool(values.given(c.SLACK_WEBHOOK_URL) or values.given(c.SLACK_BOT_TOKEN)),
-            telegram=telegram is not None or bool(values.given(c.TELEGRAM_BOT_TOKEN)),
-        ),
-        slack=slack,
-        telegram=telegram,
+        alerts=alerts_of(values),
         mongo=mongo,
         jobs=_facts(values, "JOB_"),
         workflows=_facts(values, "WORKFLOW_", needs_restart=True),

@@ -3,7 +3,6 @@
 from collections.abc import Iterable
 
 from config.catalogue import (
-    ENV_FILE,
     FACTS,
     LATER,
     LATER_PREFIXES,
@@ -12,7 +11,7 @@ from config.catalogue import (
     SETTINGS,
     SHARED_PREFIXES,
 )
-from config.sources import Sources, printable
+from config.sources import ENV_FILE, Sources, printable
 
 _KNOWN = frozenset(
     {setting.name for setting in SETTINGS}

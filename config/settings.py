@@ -5,10 +5,13 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
 from types import MappingProxyType
+from typing import TypeVar
 from urllib.parse import unquote, urlsplit
 from zoneinfo import ZoneInfo
 
 from config.secret import Secret
+
+T = TypeVar("T")
 
 
 class SettingsError(Exception):
@@ -74,28 +77,12 @@ class AlertSettings:
 
     channels: tuple[str, ...] = ("console",)
     language: str = "en"
+    set_up: tuple[object, ...] = ()
+    """The settings of each kind of channel that has some; also of one that is left out of `channels`."""
 
-
-@dataclass(frozen=True)
-class SlackSettings:
-    """Either a webhook, or a bot's token with its channel."""
-
-    webhook_url: Secret | None = None
-    bot_token: Secret | None = None
-    channel: str | None = None
-    api_url: str | None = None
-    """None means Slack's own."""
-
-
-@dataclass(frozen=True)
-class TelegramSettings:
-    """One bot that writes to one or more chats."""
-
-    bot_token: Secret
-    chats: tuple[str, ...]
-    """Each `chat` or `chat:topic`."""
-    api_url: str | None = None
-    """None means Telegram's own."""
+    def of(self, kind: type[T]) -> T | None:
+        """The settings of one kind of channel, by their type."""
+        return next((settings for settings in self.set_up if isinstance(settings, kind)), None)
 
 
 @dataclass(frozen=True)
@@ -185,8 +172,6 @@ class Settings:
     store: StoreSettings
     conversation: ConversationSettings
     alerts: AlertSettings
-    slack: SlackSettings | None
-    telegram: TelegramSettings | None
     mongo: MongoSettings | None = None
     """None: conversations are read in the store."""
     jobs: Mapping[str, Mapping[str, str]] = field(default_factory=lambda: MappingProxyType({}))

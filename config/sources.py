@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from config.catalogue import ENV_FILE
-
+ENV_FILE = "ROUNDSMAN_ENV_FILE"
+"""Names the settings file; only read from the process environment."""
 ENVIRONMENT = "environment"
 UNREADABLE = "the value holds a control character or is not UTF-8; write it anew"
 _MOST_BYTES = 65_536

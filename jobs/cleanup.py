@@ -1,4 +1,4 @@
-"""Keeps the store small: removes what is old from the ledger, alerts, runs, the queue and the record of who waited."""
+"""Keeps the store small: removes old rows of ledger, alerts, inbox, runs, queue and the record of who waited."""
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -10,6 +10,7 @@ from roundsman.errors import QueueError
 from roundsman.queues.base import Queue
 from roundsman.repositories.alerts import AlertRepository
 from roundsman.repositories.engine import Store
+from roundsman.repositories.inbox import InboxRepository
 from roundsman.repositories.observations import ObservationRepository
 from roundsman.repositories.runs import RunRepository
 from roundsman.repositories.stale_spans import StaleSpanRepository
@@ -18,6 +19,7 @@ from roundsman.scheduling.job import Job, JobContext, Outcome
 
 LEDGER_KEPT_FOR = timedelta(days=30)
 ALERTS_KEPT_FOR = timedelta(days=180)
+INBOX_KEPT_FOR = timedelta(days=90)
 OBSERVATIONS_KEPT_FOR = timedelta(days=60)
 DEAD_LETTERS_KEPT_FOR = timedelta(days=30)
 _BATCH_ROWS = 1_000
@@ -39,6 +41,7 @@ class Cleanup(Job):
         self._ticks = ticks
         self._queue = queue
         self._alerts = AlertRepository()
+        self._inbox = InboxRepository()
         self._runs = RunRepository()
         self._observations = ObservationRepository()
         self._spans = StaleSpanRepository()
@@ -51,6 +54,9 @@ class Cleanup(Job):
             ),
             alerts=self._in_batches(
                 ctx, lambda connection: self._alerts.prune(connection, now - ALERTS_KEPT_FOR, limit=_BATCH_ROWS)
+            ),
+            inbox=self._in_batches(
+                ctx, lambda connection: self._inbox.prune(connection, now - INBOX_KEPT_FOR, limit=_BATCH_ROWS)
             ),
             runs=self._in_batches(ctx, lambda connection: self._runs.prune(connection, now, limit=_BATCH_ROWS)),
             observations=self._in_batches(

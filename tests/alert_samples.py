@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 from roundsman.alerts.book import AlertBook, Condition
 from roundsman.alerts.channels.base import Channel, DeliveryError, Receipt
 from roundsman.alerts.message import Message
+from roundsman.alerts.rate import Rate
 from roundsman.alerts.sender import Sender
 from roundsman.alerts.templates import Language
 from roundsman.clock import Clock
@@ -51,6 +52,10 @@ class Mailbox:
     fails: Callable[[], Exception | None] = lambda: None
     can_edit: bool = True
 
+    @property
+    def rates(self) -> tuple[Rate, ...]:
+        return (Rate(self.name, self.min_interval),) if self.min_interval else ()
+
     def send(self, message: Message) -> Receipt:
         if (failure := self.fails()) is not None:
             raise failure
@@ -84,8 +89,11 @@ def book_of(store: Store, clock: Clock, sender: Sender) -> AlertBook:
 
 
 @contextmanager
-def raw_server(answer: Callable[[socket.socket], None]) -> Iterator[str]:
-    """A TCP server that reads one request per connection and then does as `answer` says. Yields its URL."""
+def raw_server(answer: Callable[[socket.socket], None], *, speaks_first: bool = False) -> Iterator[str]:
+    """A TCP server that reads one request per connection and then does as `answer` says. Yields its URL.
+
+    One that speaks first, as mail servers do, reads nothing before.
+    """
     listener = socket.create_server(("127.0.0.1", 0))
     listener.settimeout(0.05)
     stop = threading.Event()
@@ -97,7 +105,8 @@ def raw_server(answer: Callable[[socket.socket], None]) -> Iterator[str]:
                 with connection:
                     connection.settimeout(5)
                     with suppress(OSError):
-                        _read_request(connection)
+                        if not speaks_first:
+                            _read_request(connection)
                         answer(connection)
 
     thread = threading.Thread(target=serve, daemon=True)

@@ -272,7 +272,7 @@ class Shown(test_channels.Service):
 
 @pytest.fixture
 def service():
-    return Shown(lambda url, timeout: test_channels.ChannelOptions(), "ok", (SECRET,))
+    return Shown(None, "ok", (SECRET,))
 
 
 for name, value in vars(test_channels).items():

@@ -44,6 +44,10 @@ class Message:
     """Of a digest: a line each, as many as the channel takes."""
     more: str = "+{count}"
     """What stands for the others, such as `and {count} more`."""
+    incident: str = ""
+    """Names what it is about: the same in all messages about one alert; empty for a test message."""
+    id: str = ""
+    """Names the message itself: the same when it is sent once more, for whoever wants to know a repeat."""
 
     @property
     def symbol(self) -> str:

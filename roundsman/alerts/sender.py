@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 from roundsman.alerts.channels.base import Channel
 from roundsman.alerts.delivery import Courier, Delivered
 from roundsman.alerts.line import Line
+from roundsman.alerts.rate import Buckets
 from roundsman.alerts.templates import Language
 from roundsman.alerts.verification import Verifier
 from roundsman.clock import Clock
@@ -57,6 +58,7 @@ class Sender:
         self._clock = clock
         self._courier = Courier(store, clock, str(owner), language, zone, verifiers=verifiers)
         self._lines = {channel.name: Line(channel) for channel in channels}
+        self._buckets = Buckets()
         self._changed = threading.Condition()
         self._started = False
         self._stopping = False
@@ -162,8 +164,15 @@ class Sender:
         if due is None or due > self._clock.now():
             return Delivered.NOTHING
         channel = line.channel
+        rest = self._buckets.take(channel.rates, self._clock.monotonic())
+        if rest > 0:  # another line has taken what both share
+            line.open_at = self._clock.monotonic() + rest
+            return Delivered.NOT_YET
         delivered, asked = self._courier.deliver_next(channel)
-        line.account(delivered, asked, self._clock.monotonic())
+        if delivered is Delivered.NOTHING:
+            self._buckets.give_back(channel.rates)
+        now = self._clock.monotonic()
+        line.account(delivered, asked, now, self._buckets.wait(channel.rates, now))
         self._stale = self._stale or delivered is not Delivered.SENT
         return delivered
 

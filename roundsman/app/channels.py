@@ -1,36 +1,106 @@
-"""The channels that the settings ask for."""
+"""The table of channels: how each kind that the settings can ask for is built.
 
-from config import Settings
-from roundsman.alerts.channels import ChannelOptions, SlackOptions, TelegramOptions, build_channels
+A kind's module is imported only when a channel of it is built: slack_sdk, requests and TLS cost memory and start-up
+time that a daemon without them should not pay. To add a channel, write its file and that of its settings, and name it
+here and in `config.channels`.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+
+from config import AlertSettings, EmailSettings, Settings, SlackSettings, TelegramSettings, WebhookSettings
 from roundsman.alerts.channels.base import Channel
 from roundsman.clock import Clock
+from roundsman.repositories.engine import Store
 
 
-def channels_of(settings: Settings, clock: Clock) -> tuple[Channel, ...]:
-    """Build every channel of ALERT_CHANNELS, without connecting to anything."""
-    wanted = settings.alerts.channels
-    options = ChannelOptions(
-        console="console" in wanted,
-        slack=_slack(settings) if "slack" in wanted else None,
-        telegram=_telegram(settings) if "telegram" in wanted else None,
-    )
-    return build_channels(options, clock)
+def channels_of(settings: Settings, clock: Clock, store: Callable[[], Store]) -> tuple[Channel, ...]:
+    """Build every channel of ALERT_CHANNELS, without connecting to anything; `store` is asked by in_app alone."""
+    channels = [
+        channel
+        for name, build in _KINDS.items()
+        if name in settings.alerts.channels
+        for channel in build(settings.alerts, clock)
+    ]
+    if "in_app" in settings.alerts.channels:
+        from roundsman.alerts.channels.in_app import InAppChannel
+
+        channels.append(InAppChannel("in_app", clock, store()))
+    return tuple(channels)
 
 
-def _slack(settings: Settings) -> SlackOptions | None:
-    chosen = settings.slack
+def _console(alerts: AlertSettings, clock: Clock) -> Sequence[Channel]:
+    from roundsman.alerts.channels.console import ConsoleChannel
+
+    return (ConsoleChannel(),)
+
+
+def _slack(alerts: AlertSettings, clock: Clock) -> Sequence[Channel]:
+    chosen = alerts.of(SlackSettings)
     if chosen is None:
-        return None
-    return SlackOptions(
+        return ()
+    from roundsman.alerts.channels.slack import SlackChannel
+
+    channel = SlackChannel(
+        "slack",
+        clock,
         webhook_url=chosen.webhook_url.reveal() if chosen.webhook_url else None,
         bot_token=chosen.bot_token.reveal() if chosen.bot_token else None,
-        channels=(chosen.channel,) if chosen.channel else (),
+        channel=chosen.channel,
         api_url=chosen.api_url,
+    )
+    return (channel,)
+
+
+def _telegram(alerts: AlertSettings, clock: Clock) -> Sequence[Channel]:
+    """The first chat is the channel `telegram`, each further one `telegram:<chat>`."""
+    chosen = alerts.of(TelegramSettings)
+    if chosen is None:
+        return ()
+    from roundsman.alerts.channels.telegram import TelegramChannel
+
+    token = chosen.bot_token.reveal()
+    return tuple(
+        TelegramChannel(
+            f"telegram:{chat}" if place else "telegram", clock, bot_token=token, target=chat, api_url=chosen.api_url
+        )
+        for place, chat in enumerate(chosen.chats)
     )
 
 
-def _telegram(settings: Settings) -> TelegramOptions | None:
-    chosen = settings.telegram
+def _email(alerts: AlertSettings, clock: Clock) -> Sequence[Channel]:
+    chosen = alerts.of(EmailSettings)
     if chosen is None:
-        return None
-    return TelegramOptions(bot_token=chosen.bot_token.reveal(), chats=chosen.chats, api_url=chosen.api_url)
+        return ()
+    from roundsman.alerts.channels.email import EmailChannel, Security
+
+    channel = EmailChannel(
+        "email",
+        clock,
+        host=chosen.host,
+        port=chosen.port,
+        security=Security(chosen.security),
+        sender=chosen.sender,
+        recipients=chosen.recipients,
+        user=chosen.user,
+        password=chosen.password.reveal() if chosen.password else None,
+    )
+    return (channel,)
+
+
+def _webhook(alerts: AlertSettings, clock: Clock) -> Sequence[Channel]:
+    chosen = alerts.of(WebhookSettings)
+    if chosen is None:
+        return ()
+    from roundsman.alerts.channels.webhook import WebhookChannel
+
+    url, key = chosen.url.reveal(), chosen.signing_key.reveal()
+    return (WebhookChannel("webhook", clock, url=url, secret=key, allow_private=chosen.allow_private),)
+
+
+_KINDS: Mapping[str, Callable[[AlertSettings, Clock], Sequence[Channel]]] = {
+    "console": _console,
+    "slack": _slack,
+    "telegram": _telegram,
+    "email": _email,
+    "webhook": _webhook,
+}

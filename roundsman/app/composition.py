@@ -63,7 +63,7 @@ class App:
 
     @cached_property
     def channels(self) -> tuple[Channel, ...]:
-        return channels_of(self.settings, self.clock)
+        return channels_of(self.settings, self.clock, lambda: self.store)
 
     @cached_property
     def sender(self) -> Sender:
@@ -136,7 +136,7 @@ class App:
         settings = settings.with_source_of(self.settings)
         registry = registry_of(settings, self.jobs)
         policies = policies or policy_book(settings)
-        channels = channels_of(settings, self.clock)
+        channels = channels_of(settings, self.clock, lambda: self.store)
         self.sender.replace(channels, language=Language(settings.alerts.language), zone=settings.time_zone)
         self.conversations.replace(settings, policies)
         self.settings, self.registry, self.channels = settings, registry, channels

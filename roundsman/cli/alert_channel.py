@@ -5,9 +5,9 @@ from typing import Annotated
 
 import typer
 
+from config.channels import SET_UP_BY
 from roundsman import logs
 from roundsman.alerts.attempt import Attempts
-from roundsman.alerts.channels import CHANNELS
 from roundsman.alerts.channels.base import Channel, DeliveryError
 from roundsman.alerts.templates import Language, render_test
 from roundsman.cli.output import complain, say
@@ -39,10 +39,8 @@ def _one(channels: Sequence[Channel], name: str) -> Channel:
     for channel in channels:
         if channel.name == name:
             return channel
-    kind = CHANNELS.get(name.partition(":")[0])
-    if kind is None:
-        raise BadInputError(f"There is no channel {name!r}; the kinds are {', '.join(CHANNELS)}.")
+    set_up_by = SET_UP_BY.get(name.partition(":")[0])
+    if set_up_by is None:
+        raise BadInputError(f"There is no channel {name!r}; the kinds are {', '.join(SET_UP_BY)}.")
     configured = ", ".join(channel.name for channel in channels) or "none"
-    raise BadInputError(
-        f"The channel {name!r} is not configured; set {kind.switched_on_by}. Configured now: {configured}."
-    )
+    raise BadInputError(f"The channel {name!r} is not configured; set {set_up_by}. Configured now: {configured}.")

@@ -12,9 +12,10 @@ from sqlalchemy import BigInteger, Column, Index, Integer, Table, Text, UniqueCo
 from roundsman.repositories import conversation_tables, queue_tables, run_tables
 from roundsman.repositories.alert_tables import alert_log, alerts, channels, notification_alerts, notifications
 from roundsman.repositories.columns import Json, UtcTime, metadata, numbered, partial
+from roundsman.repositories.inbox_table import inbox
 
 __all__ = [
-    "alert_log", "alerts", "channels", "conversation_tables", "daemons", "job_states", "metadata",
+    "alert_log", "alerts", "channels", "conversation_tables", "daemons", "inbox", "job_states", "metadata",
     "notification_alerts", "notifications", "queue_tables", "run_tables", "store_identity", "ticks",
 ]  # fmt: skip
 

@@ -16,8 +16,8 @@ from zoneinfo import ZoneInfo
 from sqlalchemy.engine import URL
 
 from roundsman.alerts.book import AlertBook, Condition
-from roundsman.alerts.channels import ChannelOptions, SlackOptions, build_channels
 from roundsman.alerts.channels.base import Channel
+from roundsman.alerts.channels.slack import SlackChannel
 from roundsman.alerts.condition import Escalation
 from roundsman.alerts.sender import Sender
 from roundsman.alerts.templates import Language
@@ -65,8 +65,7 @@ def live(database: Path, incidents: Path, channels: Sequence[Channel]) -> None:
 def main() -> None:
     database, incidents, webhook_url = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3]
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the kernel buries the dead
-    slack = SlackOptions(webhook_url=webhook_url, min_interval=timedelta(0))
-    channels = build_channels(ChannelOptions(console=False, slack=slack), SystemClock())
+    channels = (SlackChannel("slack", SystemClock(), webhook_url=webhook_url, every=timedelta(0)),)
     for _ in sys.stdin:
         pid = os.fork()
         if pid == 0:

@@ -9,8 +9,9 @@ import pytest
 from alert_samples import raw_server
 
 from roundsman.alerts.attempt import Attempts
-from roundsman.alerts.channels import ChannelOptions, SlackOptions, TelegramOptions, build_channels
 from roundsman.alerts.channels.base import Channel, DeliveryError, Fault, Receipt
+from roundsman.alerts.channels.slack import SlackChannel
+from roundsman.alerts.channels.telegram import TelegramChannel
 from roundsman.alerts.message import Message
 from roundsman.clock import ManualClock
 from roundsman.repositories.alerts import Severity
@@ -37,14 +38,13 @@ def dripping(request: pytest.FixtureRequest, clock: ManualClock, release: thread
             connection.sendall(b"a")
 
     with raw_server(drip) as url:
-        options = {
-            "slack": ChannelOptions(console=False, slack=SlackOptions(webhook_url=f"{url}/services/x", timeout=SOON)),
-            "telegram": ChannelOptions(
-                console=False, telegram=TelegramOptions("123456:secret", ("-1",), url, timeout=SOON)
+        channels: dict[str, Channel] = {
+            "slack": SlackChannel("slack", clock, webhook_url=f"{url}/services/x", timeout=SOON),
+            "telegram": TelegramChannel(
+                "telegram", clock, bot_token="123456:secret", target="-1", api_url=url, timeout=SOON
             ),
         }
-        (channel,) = build_channels(options[request.param], clock)
-        yield channel
+        yield channels[request.param]
         release.set()
 
 

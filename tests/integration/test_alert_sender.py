@@ -10,11 +10,13 @@ import pytest
 from alert_samples import KIND, ZONE, Mailbox, book_of, failing, sender_of, unreplied
 from pytest_httpserver import HTTPServer
 
-from roundsman.alerts.channels import ChannelOptions, SlackOptions, TelegramOptions, build_channels
 from roundsman.alerts.channels.base import DeliveryError, Fault
+from roundsman.alerts.channels.console import ConsoleChannel
+from roundsman.alerts.channels.slack import SlackChannel
+from roundsman.alerts.channels.telegram import TelegramChannel
 from roundsman.alerts.condition import Escalation
 from roundsman.alerts.delivery import LEASE, Delivered
-from roundsman.alerts.line import BURST
+from roundsman.alerts.rate import BURST
 from roundsman.alerts.sender import LOOK_EVERY_S, Sender
 from roundsman.alerts.templates import Language
 from roundsman.clock import ManualClock, SystemClock
@@ -445,12 +447,12 @@ def test_slack_and_telegram_are_told_over_http(store: Store, clock: ManualClock,
         {"ok": True, "result": {"message_id": 5}}
     )
     httpserver.expect_request("/bot1:abcdefghijk/editMessageText").respond_with_json({"ok": True, "result": {}})
-    options = ChannelOptions(
-        console=True,
-        slack=SlackOptions(bot_token="xoxb-1-abcdefghijk", channels=("C1",), api_url=f"{url}/api/"),
-        telegram=TelegramOptions("1:abcdefghijk", ("-5",), url),
+    channels = (
+        ConsoleChannel(),
+        SlackChannel("slack", clock, bot_token="xoxb-1-abcdefghijk", channel="C1", api_url=f"{url}/api/"),
+        TelegramChannel("telegram", clock, bot_token="1:abcdefghijk", target="-5", api_url=url),
     )
-    sender = registered(sender_of(store, clock, build_channels(options, clock)))
+    sender = registered(sender_of(store, clock, channels))
     fire(store, clock, sender, "1")
     for name in ("console", "slack", "telegram"):
         assert sender.run_once(name) is Delivered.SENT

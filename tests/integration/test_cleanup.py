@@ -13,21 +13,24 @@ from queue_samples import draft, drafts, numbers, take, take_one
 from run_bench import Benches, workflow
 
 from jobs import cleanup
-from jobs.cleanup import DEAD_LETTERS_KEPT_FOR, OBSERVATIONS_KEPT_FOR, Cleanup
+from jobs.cleanup import DEAD_LETTERS_KEPT_FOR, INBOX_KEPT_FOR, OBSERVATIONS_KEPT_FOR, Cleanup
 from roundsman.clock import ManualClock
 from roundsman.errors import QueueError
 from roundsman.owner import Owner
 from roundsman.queues.base import Queue, QueueOptions
 from roundsman.queues.memory import MemoryQueue
 from roundsman.queues.sql import SqlQueue
+from roundsman.repositories.alerts import Severity
 from roundsman.repositories.engine import Store
+from roundsman.repositories.inbox import InboxContent, InboxRepository
+from roundsman.repositories.notifications import NotificationEvent
 from roundsman.repositories.observations import ObservationRepository
 from roundsman.repositories.stale_spans import StaleSpanRepository
 from roundsman.repositories.ticks import TickRepository
 from roundsman.scheduling.job import JobContext, StoppedError, StopReason, StopToken
 
 LOG = logging.LoggerAdapter(logging.getLogger("test"), {})
-NOTHING = {"ticks": 0, "alerts": 0, "runs": 0, "observations": 0, "stale_spans": 0}
+NOTHING = {"ticks": 0, "alerts": 0, "inbox": 0, "runs": 0, "observations": 0, "stale_spans": 0}
 AWAY = "Redis redis 127.0.0.1:6379/0 was not reached; check REDIS_URL."
 
 
@@ -128,6 +131,17 @@ def test_what_was_known_is_kept_for_sixty_days_and_longer_of_whoever_waits(
     with store.read() as connection:
         assert len(ObservationRepository().of(connection, "100_waits")) == 1
         assert ObservationRepository().of(connection, "100_answered") == []
+
+
+def test_the_inbox_is_kept_for_ninety_days(store: Store, clock: ManualClock, queue: Queue) -> None:
+    content = InboxContent(NotificationEvent.FIRING, Severity.LOW, "Lan waits", "Lan waits", None, {})
+    with store.write() as connection:
+        InboxRepository().add(connection, content, clock.now())
+        InboxRepository().add(connection, content, clock.now() + timedelta(minutes=1))
+    clock.advance(INBOX_KEPT_FOR)
+    assert clean(store, clock, queue)["inbox"] == 0
+    clock.advance(timedelta(seconds=1))
+    assert clean(store, clock, queue)["inbox"] == 1
 
 
 def test_old_stale_spans_go_and_an_open_one_stays(store: Store, clock: ManualClock, queue: Queue) -> None:

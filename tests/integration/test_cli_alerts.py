@@ -226,7 +226,7 @@ def test_a_test_message_that_does_not_arrive_is_a_failure_with_its_reason(call: 
     [
         ("slack", "set SLACK_WEBHOOK_URL, or SLACK_BOT_TOKEN with SLACK_CHANNEL"),
         ("telegram:-100", "set TELEGRAM_BOT_TOKEN and TELEGRAM_CHAT_ID"),
-        ("pigeon", "There is no channel 'pigeon'; the kinds are console, slack, telegram."),
+        ("pigeon", "There is no channel 'pigeon'; the kinds are console, in_app, slack, telegram, email, webhook."),
     ],
 )
 def test_a_channel_that_is_not_there_is_one_sentence(call: Call, channel: str, says: str) -> None:
@@ -239,3 +239,43 @@ def test_a_channel_that_is_not_there_is_one_sentence(call: Call, channel: str, s
 def test_the_console_can_be_tested_too(call: Call) -> None:
     code, out, _ = call("test", "console")
     assert (code, out) == (EXIT_DONE, "console: delivered, a line in the log.\n")
+
+
+# --- the inbox ---
+
+
+def test_the_inbox_is_shown_and_marked_as_read(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ALERT_CHANNELS", "in_app")
+    assert call("inbox") == (EXIT_DONE, "No messages.\n", "")
+    assert call("test", "in_app")[:2] == (EXIT_DONE, "in_app: delivered, message 1 of the inbox.\n")
+    call("test", "in_app")
+    code, out, _ = call("inbox")
+    assert (code, out.count("Test message: Roundsman reaches you here")) == (EXIT_DONE, 2)
+    newest, oldest = json.loads(call("inbox", "--json")[1])
+    assert (newest["id"], oldest["id"], oldest["event"], oldest["read_at"]) == (2, 1, "firing", None)
+    assert oldest["fields"] == {"ALERT": "test"}
+    assert call("read", "1") == (EXIT_DONE, "Marked as read: 1.\n", "")
+    assert call("read", "1", "1") == (EXIT_DONE, "Marked as read: 0.\n", "")
+    (unread,) = json.loads(call("inbox", "--unread", "--json")[1])
+    assert unread["id"] == 2
+    assert json.loads(call("inbox", "--limit", "1", "--json")[1])[0]["id"] == 2
+    assert call("read", "--all") == (EXIT_DONE, "Marked as read: 1.\n", "")
+    assert call("inbox", "--unread") == (EXIT_DONE, "No unread messages.\n", "")
+    assert json.loads(call("inbox", "--unread", "--json")[1]) == []
+
+
+def test_an_inbox_that_is_not_in_use_says_so(call: Call) -> None:
+    assert call("inbox")[1].splitlines()[1] == "The channel in_app is not in use; name it in ALERT_CHANNELS."
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("read",), "Name the messages by their ids, or choose --all"),
+        (("read", "1", "--all"), "Name the messages by their ids, or choose --all"),
+        (("read", "7"), "There is no message 7 in the inbox"),
+    ],
+)
+def test_what_cannot_be_marked_is_one_sentence(call: Call, arguments: tuple[str, ...], words: str) -> None:
+    code, out, err = call(*arguments)
+    assert (code, out, words in err) == (EXIT_USAGE, "", True)

@@ -144,7 +144,7 @@ def test_the_webhook_posts_eight_events_at_once_over_connections_that_it_keeps(
         outbox = Outbox(store, clock, Owner.this_process(), [sink])
         try:
             assert drain(outbox, "webhook") is Turn.NOTHING
-            assert len(sink._idle) == count
+            assert len(sink._posts._idle) == count
         finally:
             sink.close()
     assert backlog(store, "webhook") == Backlog(0, 0)

@@ -22,7 +22,8 @@ from werkzeug import Request, Response
 from roundsman.clock import ManualClock
 from roundsman.repositories.run_outbox import OutgoingEvent
 from roundsman.runs.sinks.base import SinkError, SinkFault
-from roundsman.runs.sinks.webhook import LONGEST_ANSWER_BYTES, REJECTIONS, WebhookSink
+from roundsman.runs.sinks.webhook import REJECTIONS, WebhookSink
+from roundsman.webhooks.post import LONGEST_ANSWER_BYTES
 
 SECRET = "a secret of sixteen"
 PATH = "/hooks/path-that-is-a-secret"

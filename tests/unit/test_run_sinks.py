@@ -10,9 +10,10 @@ import pytest
 from roundsman.clock import ManualClock
 from roundsman.repositories.run_outbox import OutgoingEvent
 from roundsman.runs.sinks import SinkOptions, build_sinks
-from roundsman.runs.sinks.address import special_kind
 from roundsman.runs.sinks.journal import JournalSink
-from roundsman.runs.sinks.webhook import body_of, signature
+from roundsman.runs.sinks.webhook import body_of
+from roundsman.webhooks.address import special_kind
+from roundsman.webhooks.post import signature
 
 
 def event(name: str = "run.completed", **payload: Any) -> OutgoingEvent:

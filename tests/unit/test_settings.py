@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from config import Secret, Settings, SettingsError, load
+from config import Secret, Settings, SettingsError, SlackSettings, TelegramSettings, load
 
 TOKEN = "123456789:AAE-secret-secret-secret-secret-abc"
 WEBHOOK = "https://hooks.slack.com/services/T000/B000/secret"
@@ -39,7 +39,7 @@ def test_with_nothing_set_it_runs_on_sqlite_with_console_alerts() -> None:
     assert (found.conversation.clock, found.conversation.comments) == ("human", False)
     assert found.conversation.threshold == timedelta(minutes=15)
     assert (found.alerts.channels, found.alerts.language) == (("console",), "en")
-    assert (found.slack, found.telegram, dict(found.jobs), found.notes) == (None, None, {}, ())
+    assert (found.alerts.set_up, dict(found.jobs), found.notes) == ((), {}, ())
 
 
 @pytest.mark.parametrize(
@@ -65,10 +65,10 @@ def test_with_nothing_set_it_runs_on_sqlite_with_console_alerts() -> None:
         ("CONVERSATION_COMMENTS", "on", lambda s: s.conversation.comments),
         ("ALERT_LANGUAGE", "vi", lambda s: s.alerts.language == "vi"),
         ("ALERT_CHANNELS", " Console , console ", lambda s: s.alerts.channels == ("console",)),
-        ("SLACK_WEBHOOK_URL", WEBHOOK, lambda s: s.slack.webhook_url == Secret(WEBHOOK)),
+        ("SLACK_WEBHOOK_URL", WEBHOOK, lambda s: s.alerts.of(SlackSettings).webhook_url == Secret(WEBHOOK)),
         ("SLACK_WEBHOOK_URL", WEBHOOK, lambda s: s.alerts.channels == ("console", "slack")),
-        ("SLACK_WEBHOOK_URL", "http://127.0.0.1:8080/x", lambda s: s.slack is not None),
-        ("SLACK_WEBHOOK_URL", "http://[::1]:8080/x", lambda s: s.slack is not None),
+        ("SLACK_WEBHOOK_URL", "http://127.0.0.1:8080/x", lambda s: s.alerts.of(SlackSettings) is not None),
+        ("SLACK_WEBHOOK_URL", "http://[::1]:8080/x", lambda s: s.alerts.of(SlackSettings) is not None),
         ("DATABASE_URL", "sqlite:////srv/x.db", lambda s: s.store.url == Secret("sqlite:////srv/x.db")),
         ("DATABASE_URL", "sqlite:///x.db", lambda s: s.store.url == Secret("sqlite:////nonexistent/x.db")),
         ("DATABASE_URL", "postgres://u:p%40@h/n", lambda s: s.store.url == Secret("postgres://u:p%40@h/n")),
@@ -102,8 +102,14 @@ def test_a_good_value_is_read(name: str, value: str, read) -> None:  # type: ign
         ("CONVERSATION_THRESHOLD_MINUTES", "9" * 500, "9...' is not a number"),
         ("CONVERSATION_COMMENTS", "maybe", "'maybe' is neither on nor off"),
         ("ALERT_LANGUAGE", "de", "is not one of en, vi"),
-        ("ALERT_CHANNELS", "email", "is not a comma-separated list of console, slack, telegram"),
+        (
+            "ALERT_CHANNELS",
+            "pigeon",
+            "is not a comma-separated list of console, in_app, slack,",
+        ),
         ("ALERT_CHANNELS", "slack", "names slack without SLACK_WEBHOOK_URL or SLACK_BOT_TOKEN"),
+        ("ALERT_CHANNELS", "email", "names email without SMTP_TO"),
+        ("ALERT_CHANNELS", "webhook", "names webhook without ALERT_WEBHOOK_URL"),
         ("SLACK_WEBHOOK_URL", "hooks.slack.com/services/secret", "is not a web address"),
         ("SLACK_WEBHOOK_URL", "http://hooks.slack.com/services/secret", "is not an https:// address"),
         ("SLACK_WEBHOOK_URL", "http://127.0.0.1.secret.example/x", "is not an https:// address"),
@@ -207,15 +213,12 @@ def test_a_bot_needs_its_channel() -> None:
 
 def test_a_slack_bot_is_read() -> None:
     found = settings({"SLACK_BOT_TOKEN": SLACK_TOKEN, "SLACK_CHANNEL": "#a", "SLACK_API_URL": "http://localhost:1/"})
-    assert found.slack is not None
-    assert (found.slack.bot_token, found.slack.channel) == (Secret(SLACK_TOKEN), "#a")
-    assert found.slack.api_url == "http://localhost:1/"
+    assert found.alerts.of(SlackSettings) == SlackSettings(None, Secret(SLACK_TOKEN), "#a", "http://localhost:1/")
 
 
 def test_telegram_is_read_with_several_chats_and_topics() -> None:
     found = settings({"TELEGRAM_BOT_TOKEN": TOKEN, "TELEGRAM_CHAT_ID": "-100123, 42:7,@room,42:7"})
-    assert found.telegram is not None
-    assert found.telegram.chats == ("-100123", "42:7", "@room")
+    assert found.alerts.of(TelegramSettings) == TelegramSettings(Secret(TOKEN), ("-100123", "42:7", "@room"))
     assert found.alerts.channels == ("console", "telegram")
 
 
@@ -316,6 +319,6 @@ def test_names_of_others_are_none_of_our_business(name: str) -> None:
     assert settings({name: "x"}).notes == ()
 
 
-@pytest.mark.parametrize("name", ["GEMINI_API_KEY", "SMTP_HOST", "SMTP_PASS_FILE", "PORT"])
+@pytest.mark.parametrize("name", ["GEMINI_API_KEY", "GEMINI_API_KEY_FILE", "LLM_PROVIDER", "PORT"])
 def test_a_name_for_later_is_accepted_with_a_note(name: str) -> None:
     assert settings({name: "x"}).notes == (f"{name} is set but nothing uses it yet.",)

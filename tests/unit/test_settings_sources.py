@@ -10,7 +10,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from config import Secret, Settings, SettingsError, differences, load
+from config import Secret, Settings, SettingsError, SlackSettings, differences, load
 from config.catalogue import FACTS, SETTINGS
 
 WEBHOOK = "https://hooks.slack.com/services/T000/B000/secret"
@@ -132,8 +132,7 @@ def test_a_file_written_on_windows_is_read(place: Path) -> None:
 def test_a_secret_may_lie_in_a_file_of_its_own(place: Path) -> None:
     write(place, f"{WEBHOOK}\n", "webhook")
     found = load({"SLACK_WEBHOOK_URL_FILE": "webhook"}, place)
-    assert found.slack is not None
-    assert found.slack.webhook_url == Secret(WEBHOOK)
+    assert found.alerts.of(SlackSettings) == SlackSettings(webhook_url=Secret(WEBHOOK))
     assert source(found, "SLACK_WEBHOOK_URL") == f"file {place}/webhook"
 
 
@@ -141,15 +140,13 @@ def test_a_secret_may_lie_in_a_file_of_its_own(place: Path) -> None:
 def test_a_secret_may_come_as_a_systemd_credential(place: Path, file: str) -> None:
     write(place, WEBHOOK, file)
     found = load({"CREDENTIALS_DIRECTORY": str(place)}, place)
-    assert found.slack is not None
-    assert found.slack.webhook_url == Secret(WEBHOOK)
+    assert found.alerts.of(SlackSettings) == SlackSettings(webhook_url=Secret(WEBHOOK))
 
 
 def test_what_is_written_wins_over_a_credential_and_that_is_noted(place: Path) -> None:
     write(place, OTHER, "slack_webhook_url")
     found = load({"CREDENTIALS_DIRECTORY": str(place), "SLACK_WEBHOOK_URL": WEBHOOK}, place)
-    assert found.slack is not None
-    assert found.slack.webhook_url == Secret(WEBHOOK)
+    assert found.alerts.of(SlackSettings) == SlackSettings(webhook_url=Secret(WEBHOOK))
     assert found.notes == ("SLACK_WEBHOOK_URL is used, not the systemd credential of that name.",)
 
 
@@ -181,6 +178,12 @@ def test_an_empty_credential_is_a_fault(place: Path) -> None:
 SECRETS = {
     "DATABASE_URL": "postgresql://u:TOPSECRET@h/n?password=TOPSECRET",
     "SLACK_WEBHOOK_URL": "https://hooks.slack.com/services/TOPSECRET",
+    "ALERT_WEBHOOK_URL": "https://hooks.example.org/TOPSECRET",
+    "ALERT_WEBHOOK_SECRET": "TOPSECRET_TOPSECRET",
+    "SMTP_HOST": "smtp.example.org",
+    "SMTP_TO": "lan@example.org",
+    "SMTP_USER": "alerts@example.org",
+    "SMTP_PASS": "TOPSECRET_TOPSECRET",
     "TELEGRAM_BOT_TOKEN": "123456789:TOPSECRET_TOPSECRET_TOPSECRET_TOPSECRET",
     "TELEGRAM_CHAT_ID": "1",
     "QUEUE_TYPE": "redis",
@@ -192,11 +195,12 @@ SECRETS = {
 
 def test_no_text_of_the_settings_shows_a_secret(place: Path) -> None:
     found = load(SECRETS, place)
-    assert found.slack is not None
-    texts = [repr(found), str(found), str(asdict(found.slack)), f"{found.store.url}", repr(found.in_force)]
+    assert len(found.alerts.set_up) == 4
+    texts = [repr(found), str(found), str(asdict(found.alerts)), f"{found.store.url}", repr(found.in_force)]
     texts += [str(change) for change in differences(load({}, place), found)]
     assert "TOPSECRET" not in "".join(texts)
-    assert {"TOPSECRET", *SECRETS.values()} - {"1", "redis"} <= set(found.secrets())
+    hidden = {"TOPSECRET", *(value for value in SECRETS.values() if "TOPSECRET" in value)}
+    assert hidden <= set(found.secrets())
 
 
 @pytest.mark.parametrize("name", sorted(SECRETS))

@@ -12,6 +12,7 @@ from enum import StrEnum
 from typing import Any, Protocol, Self
 
 from roundsman.alerts.message import Message
+from roundsman.alerts.rate import Rate
 
 HTTP_TIMEOUT = timedelta(seconds=10)
 """For connecting, for each read, and for the body as a whole. What adds up beyond is ended by `alerts.attempt`."""
@@ -68,8 +69,8 @@ class Channel(Protocol):
         ...
 
     @property
-    def min_interval(self) -> timedelta:
-        """The least time between two messages that its service tolerates for long."""
+    def rates(self) -> tuple[Rate, ...]:
+        """How fast its service lets us write; empty for one that does not mind."""
         ...
 
     @property

@@ -5,10 +5,10 @@ ALERT= and the alert's labels as fields, so `journalctl ALERT=...` finds the his
 """
 
 import logging
-from datetime import timedelta
 
 from roundsman.alerts.channels.base import Receipt, digest
 from roundsman.alerts.message import Message
+from roundsman.alerts.rate import Rate
 from roundsman.logs import fields
 from roundsman.repositories.notifications import NotificationEvent
 
@@ -22,7 +22,7 @@ class ConsoleChannel:
 
     name = "console"
     identity = digest("console")
-    min_interval = timedelta(0)
+    rates: tuple[Rate, ...] = ()
     can_edit = False
 
     def send(self, message: Message) -> Receipt:

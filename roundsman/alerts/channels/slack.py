@@ -22,6 +22,7 @@ from roundsman.alerts.channels.answers import scrub, secret_parts, status_fault
 from roundsman.alerts.channels.base import HTTP_TIMEOUT, DeliveryError, Fault, Receipt, digest
 from roundsman.alerts.channels.request import UNREACHED, carry
 from roundsman.alerts.message import Item, Message, escaped
+from roundsman.alerts.rate import Rate
 from roundsman.answers import connection_words, retry_after, status_words
 from roundsman.clock import Clock
 from roundsman.repositories.audience import Mention
@@ -65,12 +66,12 @@ class SlackChannel:
         bot_token: str | None = None,
         channel: str | None = None,
         api_url: str | None = None,
-        min_interval: timedelta = timedelta(seconds=1),  # Slack, "Rate limits": about one message a second a channel
+        every: timedelta = timedelta(seconds=1),  # Slack, "Rate limits": about one message a second a channel
         timeout: timedelta = HTTP_TIMEOUT,
     ) -> None:
         self.name = name
-        self.min_interval = min_interval
         self.identity = digest("slack", webhook_url, bot_token, channel, api_url)
+        self.rates = (Rate(f"slack {self.identity}", every),)
         self._clock = clock
         self._secrets = secret_parts(webhook_url, bot_token)
         self._bot: _Bot | None = None

@@ -18,6 +18,7 @@ import urllib3
 from roundsman.alerts.channels.answers import scrub, secret_parts, status_fault
 from roundsman.alerts.channels.base import HTTP_TIMEOUT, DeliveryError, Fault, Receipt, digest
 from roundsman.alerts.message import Item, Message, escaped
+from roundsman.alerts.rate import Rate
 from roundsman.answers import connection_words, read_all, retry_after, status_words
 from roundsman.clock import Clock
 from roundsman.repositories.audience import Mention
@@ -62,15 +63,14 @@ class TelegramChannel:
         bot_token: str,
         target: str,
         api_url: str | None = None,
-        min_interval: timedelta = timedelta(seconds=1),  # Bot API FAQ: about one message a second a chat
         timeout: timedelta = HTTP_TIMEOUT,
     ) -> None:
         self.name = name
-        self.min_interval = min_interval
         self.identity = digest("telegram", bot_token, target, api_url)
         self._clock = clock
         self._timeout = timeout
         self._chat, _, self._topic = target.partition(":")
+        self.rates = _rates(bot_token, self._chat)
         self._secrets = secret_parts(bot_token)
         self._base = f"{(api_url or API_URL).rstrip('/')}/bot{bot_token}/"
         for noisy in ("urllib3.connectionpool", "urllib3.util.retry"):
@@ -136,6 +136,15 @@ class TelegramChannel:
         asked = str(parameters["retry_after"]) if "retry_after" in parameters else headers.get("Retry-After")
         wait = retry_after(asked, self._clock.now())
         return DeliveryError(fault, f"Telegram answered {status_words(status)}: {said or 'an unreadable answer'}", wait)
+
+
+def _rates(bot_token: str, chat: str) -> tuple[Rate, ...]:
+    """What the service counts (Bot API FAQ, limits): 30 messages a second of a bot, and 20 a minute to a group, all its
+    topics together, or about one a second to one person."""
+    bot = Rate(f"telegram {digest(bot_token)}", timedelta(seconds=1) / 15, burst=15)
+    key = f"telegram {digest(bot_token, chat)}"
+    is_group = not chat.isdigit()  # groups and channels have negative numbers, or names
+    return (bot, Rate(key, timedelta(seconds=4), burst=5) if is_group else Rate(key, timedelta(seconds=1)))
 
 
 def _body(message: Message) -> dict[str, Any]:

@@ -76,6 +76,7 @@ def render(
     scene = Scene(alert, event, now, zone, level, audience.team)
     title, *lines = _texts(texts, scene)
     link = web_link(alert.annotations.get("link"))
+    incident = _incident("alert", alert)
     label = texts.OPEN_CONVERSATION if alert.kind == "conversation_unreplied" else texts.OPEN_LINK
     return Message(
         title=one_line(title),
@@ -87,6 +88,8 @@ def render(
         fields=_journal_fields(alert, event),
         # An end is good news: nobody is called away from something else for it
         mentions=() if event is NotificationEvent.RESOLVED else _named(audience),
+        incident=incident,
+        id=f"{incident}-{event.value}-{level}",
     )
 
 
@@ -117,6 +120,7 @@ def render_digest(
         return texts.unreplied_item(UnrepliedFacts.of(scene)) if waits else _texts(texts, scene)[0]
 
     changed = event is NotificationEvent.RESOLVED
+    incident = _incident("digest", alerts[0])
     message = digest_message(
         scenes,
         texts.digest_ended(facts) if changed else texts.digest_firing(facts),
@@ -127,6 +131,8 @@ def render_digest(
     return replace(
         message,
         mentions=() if changed else _named(audience),
+        incident=incident,
+        id=f"{incident}-{event.value}-{level}",
         fields=fields(
             JOB=alerts[0].job,
             ALERT_KIND=facts.kind,
@@ -198,6 +204,11 @@ def _plain(value: object) -> object:
 def _named(audience: Audience) -> tuple[Mention, ...]:
     """Names that are fit to be shown."""
     return tuple(replace(each, name=one_line(each.name, 100)) for each in audience.mentions)
+
+
+def _incident(prefix: str, alert: Alert) -> str:
+    """With its time, as a store that is made anew begins to count at 1 again."""
+    return f"{prefix}-{alert.id}-{int(alert.opened_at.timestamp())}"
 
 
 def _journal_fields(alert: Alert, event: NotificationEvent) -> dict[str, str]:

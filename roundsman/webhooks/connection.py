@@ -9,14 +9,14 @@ import contextlib
 import select
 import socket
 import ssl
-import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
 from http.client import HTTPConnection
 from typing import Any
 
-from roundsman.runs.sinks.address import special_kind
+from roundsman.deadline import deadline
+from roundsman.webhooks.address import special_kind
 
 Resolve = Callable[[str, int], Sequence[Any]]
 """As `socket.getaddrinfo` answers for a stream."""
@@ -76,23 +76,8 @@ class CheckedConnection(HTTPConnection):
     def within(self, limit: timedelta) -> Iterator[None]:
         """Whatever is done in here ends in TimeoutError after so long, even if something comes all the time."""
         self._ends_at = time.monotonic() + limit.total_seconds()
-        over = threading.Event()
-
-        def end() -> None:
-            over.set()
-            self._shut()
-
-        timer = threading.Timer(limit.total_seconds(), end)
-        timer.daemon = True
-        timer.start()
-        try:
+        with deadline(limit, lambda: self.sock):
             yield
-        except Exception:
-            if over.is_set():
-                raise TimeoutError from None
-            raise
-        finally:
-            timer.cancel()
 
     def is_stale(self) -> bool:
         """Whether the other side has closed it, or says something that nobody asked for."""
@@ -121,9 +106,3 @@ class CheckedConnection(HTTPConnection):
             made.close()
             raise
         return made
-
-    def _shut(self) -> None:
-        sock = self.sock
-        if sock is not None:
-            with contextlib.suppress(OSError):
-                socket.socket.shutdown(sock, socket.SHUT_RDWR)  # that of TLS would pull the rug from under a reader
