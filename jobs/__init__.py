@@ -3,7 +3,8 @@
 from jobs.cleanup import Cleanup
 from jobs.conversation_monitor import ConversationMonitor
 from jobs.data_sync import DataSync
+from jobs.job_watch import JobWatch
 from jobs.queue_poller import QueuePoller
 from roundsman.scheduling.job import Job
 
-JOBS: tuple[type[Job], ...] = (DataSync, ConversationMonitor, QueuePoller, Cleanup)
+JOBS: tuple[type[Job], ...] = (DataSync, ConversationMonitor, QueuePoller, JobWatch, Cleanup)
