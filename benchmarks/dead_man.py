@@ -124,7 +124,8 @@ class Watch:
             self.baseline = learnt if isinstance(learnt, Baseline) else self.baseline
         assert self.baseline is not None
         if begin:  # takes over the silence that is under way
-            silence = measure_silence(*split(hours[:now]), self.baseline, self.zone)
+            known, last = split(hours[:now])
+            silence = measure_silence(last, self.baseline, self.zone, pace(known, self.baseline, self.zone))
             self.nats, self.runs, self.told = silence.nats, silence.runs, silence.is_strange
             self.stretch = silence.stretch
         elif not self.runs:

@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 
 from roundsman.repositories.tick_watch import TickWatch
 from roundsman.watch.hours import HOUR, NOTHING, SOMETHING, Hour, hour_of
-from roundsman.watch.silence import WINDOW, Baseline, Silence, TooNew, learn, measure, split
+from roundsman.watch.silence import WINDOW, Baseline, Silence, TooNew, learn, measure, pace, split
 
 HOURS_AT_ONCE = 48
 """Of the past, a look: 6,000 rows of a job of every 30 s, or 50 ms."""
@@ -35,7 +35,7 @@ class Past:
         """The first hour that is not settled."""
         self._settled: deque[Hour] = deque()
         self._open: Sequence[Hour] = ()
-        self._learnt: tuple[object, Baseline | TooNew] | None = None
+        self._learnt: tuple[object, Baseline | TooNew, float] | None = None
         self.is_read = False
 
     def read(self, connection: Connection, since: datetime, now: datetime, most_hours: int | None) -> None:
@@ -58,9 +58,10 @@ class Past:
         known, last = split([*self._settled, *self._open])
         key = (known[0].start, known[-1].start, zone.key) if known else zone.key
         if self._learnt is None or self._learnt[0] != key:
-            self._learnt = (key, learn(known, zone))
-        baseline = self._learnt[1]
-        return baseline if isinstance(baseline, TooNew) else measure(known, last, baseline, zone)
+            found = learn(known, zone)
+            self._learnt = (key, found, 1.0 if isinstance(found, TooNew) else pace(known, found, zone))
+        _, baseline, at_pace = self._learnt
+        return baseline if isinstance(baseline, TooNew) else measure(last, baseline, zone, at_pace)
 
     def this_hour(self, now: datetime) -> Hour | None:
         """What came in the hour that is under way."""

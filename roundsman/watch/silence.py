@@ -141,8 +141,8 @@ def learn(hours: Sequence[Hour], zone: ZoneInfo) -> Baseline | TooNew:
     )
 
 
-def measure(known: Sequence[Hour], last: Sequence[Hour], baseline: Baseline, zone: ZoneInfo) -> Silence:
-    """The silence at the end of the last hours; both as `split` gives them."""
+def measure(last: Sequence[Hour], baseline: Baseline, zone: ZoneInfo, at_pace: float) -> Silence:
+    """The silence at the end of the last hours, of which `split` gave the second part; `pace` is that of the first."""
     runs, nats, usual = 0, 0.0, 0.0
     begun: datetime | None = None
     for hour in last:
@@ -157,7 +157,7 @@ def measure(known: Sequence[Hour], last: Sequence[Hour], baseline: Baseline, zon
         usual += empty * baseline.per_run[cell]
         runs += empty
         begun = begun or hour.start
-    return Silence(runs, begun, nats, usual, max(baseline.stretch, pace(known, baseline, zone)), baseline)
+    return Silence(runs, begun, nats, usual, max(baseline.stretch, at_pace), baseline)
 
 
 def pace(known: Sequence[Hour], baseline: Baseline, zone: ZoneInfo) -> float:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from benchmarks.dead_man import KINDS, LEARNT_WEEKS, Watch, delay, false_alarms, trace
 from roundsman.watch.hours import HOUR, HOURS_OF_WEEK, NOTHING, SOMETHING, Hour, hour_of, hour_of_week
-from roundsman.watch.silence import LEAST_HISTORY, Baseline, Silence, TooNew, learn, measure, split
+from roundsman.watch.silence import LEAST_HISTORY, Baseline, Silence, TooNew, learn, measure, pace, split
 
 UTC_ZONE = ZoneInfo("UTC")
 MONDAY = datetime(2026, 2, 2, tzinfo=UTC)
@@ -37,7 +37,8 @@ def learnt(past: list[Hour]) -> Baseline:
 
 def silence(past: list[Hour], now: list[Hour]) -> Silence:
     known, last = split([*past, *now])
-    return measure(known, last, learnt(list(known)), UTC_ZONE)
+    baseline = learnt(list(known))
+    return measure(last, baseline, UTC_ZONE, pace(known, baseline, UTC_ZONE))
 
 
 def test_nothing_is_said_before_two_weeks_are_known() -> None:
@@ -119,8 +120,8 @@ def test_more_silence_is_never_less_strange(marks: list[bytes], more: int) -> No
     assert isinstance(baseline, Baseline)
     assert all(each > 0 for each in baseline.nats)
     assert baseline.stretch >= 1
-    before = measure(known, [past[-1], *empty(past[-1].start + HOUR, more, runs=3)], baseline, UTC_ZONE)
-    after = measure(known, [past[-1], *empty(past[-1].start + HOUR, more + 1, runs=3)], baseline, UTC_ZONE)
+    before = measure([past[-1], *empty(past[-1].start + HOUR, more, runs=3)], baseline, UTC_ZONE, 1.0)
+    after = measure([past[-1], *empty(past[-1].start + HOUR, more + 1, runs=3)], baseline, UTC_ZONE, 1.0)
     assert after.nats > before.nats
     assert after.threshold == before.threshold > 0
     assert after.runs == before.runs + 3
