@@ -5,7 +5,7 @@ import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
-from benchmarks import alert_storm, conversations, hundred_jobs, idle, import_export, mongo_sync, run_figures
+from benchmarks import alert_storm, conversations, dead_man, hundred_jobs, idle, import_export, mongo_sync, run_figures
 from benchmarks.figures import Figure
 
 BENCHMARKS: Mapping[str, Callable[[], Iterable[Figure]]] = {
@@ -16,6 +16,7 @@ BENCHMARKS: Mapping[str, Callable[[], Iterable[Figure]]] = {
     "mongo_sync": mongo_sync.measure,
     "runs": run_figures.measure,
     "alerts": alert_storm.measure,
+    "dead_man": dead_man.measure,
 }
 RESULTS = Path(__file__).with_name("results.json")
 

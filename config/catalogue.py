@@ -101,7 +101,7 @@ SETTINGS: tuple[Setting[Any], ...] = (
 
 JOB_FACTS = (
     "SCHEDULE", "TIMEOUT", "OVERLAP", "CATCH_UP", "JITTER", "TIME_ZONE", "ENABLED", "RUN_AT_START", "ISOLATE",
-    "MEMORY_LIMIT_MIB",
+    "MEMORY_LIMIT_MIB", "ALERT_AFTER",
 )  # fmt: skip
 """JOB_<NAME>_<FACT> overrides a fact of a job class."""
 

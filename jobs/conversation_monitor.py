@@ -33,6 +33,7 @@ class ConversationMonitor(Job):
     timeout = timedelta(minutes=5)
     run_at_start = True
     catch_up = CatchUp.ONCE
+    expects = ("checked",)
 
     def __init__(self, store: Store, alerts: AlertBook, book: PolicyBook, source: ConversationSource) -> None:
         self._store = store

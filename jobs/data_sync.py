@@ -45,6 +45,7 @@ class DataSync(Job):
     run_at_start = True
     catch_up = CatchUp.SKIP  # the next run brings all of it
     needs = "pancake"
+    expects = ("messages",)
 
     def __init__(self, store: Store, alerts: AlertBook, pancake: LivePancake) -> None:
         self._store = store

@@ -14,6 +14,7 @@ transaction that failed would have been told.
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import Connection
 
@@ -97,6 +98,10 @@ class AlertDesk:
             news = News(alert.id, alert.kind, severity, each.level, alert.since_at, each.audience)
             self._untold.append((news, LogEvent.ESCALATED))
         return answers
+
+    def note_all(self, notes: Mapping[str, Mapping[str, Any]]) -> None:
+        """Facts of open alerts that have changed and are no news, by fingerprint: nobody is told of them now."""
+        self._alerts.note_all(self.connection, notes, self._now)
 
     def resolve(self, fingerprint: str, resolution: str, **annotations: str | int | float | None) -> Resolved:
         """Report that a condition is over. Whoever was told of it is told of its end."""

@@ -36,6 +36,7 @@ from roundsman.scheduling.executor import Work
 from roundsman.scheduling.isolation import IsolatedWork
 from roundsman.scheduling.job import Job
 from roundsman.scheduling.registry import JobFacts
+from roundsman.watch.overseer import Overseer
 
 
 class App:
@@ -83,6 +84,10 @@ class App:
         return AlertBook(self.store, self.clock, names, lambda: self.sender.wake())
 
     @cached_property
+    def overseer(self) -> Overseer:
+        return Overseer(self.store, self.book, lambda: self.registry, lambda: self.settings.time_zone)
+
+    @cached_property
     def conversations(self) -> ConversationParts:
         return ConversationParts(self.settings, lambda: self.store, self.clock)
 
@@ -116,6 +121,7 @@ class App:
                 Clock: lambda: self.clock,
                 AlertBook: lambda: self.book,
                 TickRepository: lambda: self.ticks,
+                Overseer: lambda: self.overseer,
                 PolicyBook: lambda: self.conversations.policies,
                 ConversationSource: lambda: self.conversations.source,
                 WatchKeeper: lambda: self.conversations.keeper,

@@ -1,4 +1,4 @@
-"""`roundsman jobs`: list, next, run, pause, resume, history."""
+"""`roundsman jobs`: list, next, run, pause, resume, history, why."""
 
 from datetime import datetime
 from typing import Any
@@ -10,6 +10,7 @@ from roundsman.cli.arguments import JobArgument, JsonOption, job_of
 from roundsman.cli.group import command_group
 from roundsman.cli.history import history
 from roundsman.cli.isolated import isolated
+from roundsman.cli.job_why import why_job
 from roundsman.cli.output import print_json, print_table, say
 from roundsman.cli.person import person
 from roundsman.cli.session import Session
@@ -102,6 +103,7 @@ def resume(ctx: typer.Context, job: JobArgument) -> None:
 
 
 app.command()(history)
+app.command("why")(why_job)
 app.command(hidden=True)(isolated)
 
 

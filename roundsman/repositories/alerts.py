@@ -181,6 +181,14 @@ class AlertRepository:
             ],
         )
 
+    def note_all(self, connection: Connection, notes: Mapping[str, Mapping[str, Any]], now: datetime) -> None:
+        """Add these facts to open alerts, by fingerprint; how they stand is left as it is."""
+        for alert in self.lock_open(connection, notes):
+            facts = {**alert.annotations, **notes[alert.fingerprint]}
+            connection.execute(
+                alerts.update().where(alerts.c.id == alert.id, OPEN).values(annotations=facts, facts_at=now)
+            )
+
     def open_of_kind(self, connection: Connection, kind: str) -> list[Alert]:
         """The open alerts of a kind, oldest first."""
         # Sorted here: asked to sort by id, SQLite would read all alerts ever instead of the index of open ones

@@ -172,6 +172,10 @@ class Job(ABC):
     """Run in a process of its own, which is killed at the timeout: for code that may hang, crash or eat memory."""
     needs: ClassVar[str | None] = None
     """What must be set up for it, such as `pancake`; where it is not, the job is off."""
+    alert_after: ClassVar[int | None] = None
+    """Failures in a row after which people are told; None: 1 for a job that runs less than hourly, else 3."""
+    expects: ClassVar[tuple[str, ...]] = ()
+    """Counters that are not 0 for long when all is well, so that people are told when they are."""
     memory_limit_mib: ClassVar[int | None] = None
     """With `isolate`: the address space of that process."""
 

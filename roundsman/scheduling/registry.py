@@ -5,7 +5,7 @@ Everything that can be wrong with a job is found here, at start and in `check-co
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from types import MappingProxyType
 from typing import TypeVar
@@ -34,6 +34,10 @@ class JobFacts:
     isolate: bool
     memory_limit_mib: int | None
     enabled: bool
+    alert_after: int | None
+    """Failures in a row after which people are told; None: never."""
+    expects: tuple[str, ...]
+    """Counters that are not 0 for long when all is well."""
 
 
 @dataclass(frozen=True)
@@ -88,6 +92,8 @@ def _read(job: type[Job], reader: FactReader, default_zone: ZoneInfo, missing: M
     zone = reader.read("time_zone", _zone, default_zone, job.time_zone)
     schedule = getattr(job, "schedule", "")
     trigger = reader.read("schedule", lambda text: parse_trigger(text, zone), None, schedule)
+    usual_failures: int | None = job.alert_after or _alert_after(trigger)
+    alert_after = reader.read("alert_after", _failures, usual_failures)
     facts = JobFacts(
         job=job,
         name=job.name,
@@ -100,6 +106,8 @@ def _read(job: type[Job], reader: FactReader, default_zone: ZoneInfo, missing: M
         isolate=reader.read("isolate", _on_or_off, job.isolate),
         memory_limit_mib=reader.read("memory_limit_mib", _mebibytes, job.memory_limit_mib),
         enabled=reader.read("enabled", _on_or_off, job.needs not in missing),
+        alert_after=alert_after,
+        expects=job.expects,
     )
     if facts.memory_limit_mib is not None and not facts.isolate:
         reader.faults.append(
@@ -115,7 +123,7 @@ def _read(job: type[Job], reader: FactReader, default_zone: ZoneInfo, missing: M
 
 _FACTS = frozenset(
     {"schedule", "timeout", "overlap", "catch_up", "jitter", "time_zone", "run_at_start", "isolate"}
-    | {"memory_limit_mib", "enabled"}
+    | {"memory_limit_mib", "enabled", "alert_after"}
 )
 
 
@@ -143,6 +151,25 @@ def _on_or_off(text: str) -> bool:
     if word in ("off", "false", "no", "0"):
         return False
     raise ValueError(f"{text!r} is neither on nor off")
+
+
+def _alert_after(trigger: Trigger | None) -> int:
+    """What runs often has another chance in a moment; what runs seldom is not to fail unheard for a day."""
+    first = trigger.next_after(_ANY_TIME) if trigger is not None else None
+    second = trigger.next_after(first) if trigger is not None and first is not None else None
+    is_frequent = first is not None and second is not None and second - first <= timedelta(hours=1)
+    return 3 if is_frequent else 1
+
+
+_ANY_TIME = datetime(2026, 1, 5, tzinfo=UTC)
+
+
+def _failures(text: str) -> int | None:
+    if text.strip().lower() == "off":
+        return None
+    if not text.strip().isdecimal() or not 1 <= int(text) <= 100:
+        raise ValueError(f"{text!r} is neither off nor a number of failures in a row between 1 and 100")
+    return int(text)
 
 
 def _mebibytes(text: str) -> int | None:

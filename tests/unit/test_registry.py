@@ -70,6 +70,8 @@ def test_every_fact_can_be_set() -> None:
         ({"enabled": "perhaps"}, ("JOB_PLAIN_ENABLED", "on nor off")),
         ({"memory_limit_mib": "64"}, ("JOB_PLAIN_MEMORY_LIMIT_MIB", "JOB_PLAIN_ISOLATE")),
         ({"memory_limit_mib": "lots", "isolate": "on"}, ("JOB_PLAIN_MEMORY_LIMIT_MIB", "MiB")),
+        ({"alert_after": "0"}, ("JOB_PLAIN_ALERT_AFTER", "'0'", "neither off nor a number")),
+        ({"alert_after": "seldom"}, ("JOB_PLAIN_ALERT_AFTER", "'seldom'")),
         ({"colour": "red"}, ("JOB_PLAIN_COLOUR", "no such fact")),
     ],
 )

@@ -18,6 +18,7 @@ from roundsman.alerts.message import Message, one_line, web_link
 from roundsman.alerts.templates import en, vi
 from roundsman.alerts.templates.digest import DigestFacts, digest_message
 from roundsman.alerts.templates.facts import PageFacts, Scene, UnrepliedFacts, covered
+from roundsman.alerts.templates.jobs import JOB_KINDS
 from roundsman.logs import fields
 from roundsman.repositories.alerts import Alert, Severity
 from roundsman.repositories.audience import EVERYBODY, Audience, Mention
@@ -193,6 +194,7 @@ KINDS: Mapping[str, Callable[[Texts, Scene], tuple[str, ...]]] = {
     "page_stale": _page_stale,
     "sync_failed": _sync_failed,
     "token_expiring": _token_expiring,
+    **JOB_KINDS,
 }
 """Kinds with texts of their own; every other one is told in plain words by its name."""
 

@@ -198,5 +198,9 @@ _KINDS = {
     "page_stale": "Pages without new data",
     "sync_failed": "Pages whose sync has stopped",
     "token_expiring": "Tokens that expire",
+    "job_failing": "Jobs that fail",
+    "job_overrunning": "Jobs that run too long",
+    "jobs_missed": "Downtimes",
+    "job_silent": "Jobs that do nothing",
 }
 _REASONS = {"token_expired": "its token has expired", "token_revoked": "its token was revoked"}

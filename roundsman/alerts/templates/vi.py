@@ -203,5 +203,9 @@ _KINDS = {
     "page_stale": "Trang không có dữ liệu mới",
     "sync_failed": "Trang ngừng đồng bộ",
     "token_expiring": "Token sắp hết hạn",
+    "job_failing": "Tác vụ bị lỗi",
+    "job_overrunning": "Tác vụ chạy quá lâu",
+    "jobs_missed": "Thời gian ngừng chạy",
+    "job_silent": "Tác vụ không có kết quả",
 }
 _REASONS = {"token_expired": "token đã hết hạn", "token_revoked": "token đã bị thu hồi"}
