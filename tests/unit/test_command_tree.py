@@ -43,7 +43,8 @@ def test_the_tree_holds_the_commands_that_the_design_names() -> None:
     assert {
         "run", "demo", "check-config", "status", "jobs list", "jobs run", "jobs pause", "jobs resume", "jobs next",
         "jobs history", "jobs why", "conversations import", "conversations list", "conversations due",
-        "conversations calendar", "conversations why", "conversations show", "conversations simulate", "conversations snooze",
+        "conversations calendar", "conversations why", "conversations show", "conversations simulate",
+        "conversations snooze",
         "alerts list", "alerts test", "alerts why", "alerts ack", "alerts snooze", "alerts inbox", "alerts read",
         "db upgrade", "db backup",
         "runs submit", "runs status", "runs wait", "runs list", "runs logs", "runs cancel",
