@@ -114,7 +114,7 @@ def test_under_kills_at_random_moments_every_step_is_committed_once_and_nobody_i
 
 
 def test_two_processes_on_one_store_drive_each_run_exactly_once(ground: Ground) -> None:
-    submit(ground, Order("single", {}), EXACTLY_ONCE)
+    submit(ground, Order("single", {"seconds": STEP_S}), EXACTLY_ONCE)  # long enough for both to get some
     with lives() as one, lives() as other:
         pids = [hosts.drain(ground, workers=WORKERS, longest_s=120) for hosts in (one, other)]
         assert [one.wait(pids[0]), other.wait(pids[1])] == [0, 0]

@@ -106,6 +106,7 @@ class Single(Workflow):
         return {"new": self.once}
 
     def once(self, ctx: RunContext) -> StepResult:
+        ctx.stop.wait(ctx.input.get("seconds", 0.0))
         self._do("once", ctx.run_id)
         return Next("finish")
 
