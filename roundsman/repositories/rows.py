@@ -8,6 +8,7 @@ Python objects are converted as the column's type does it everywhere else.
 """
 
 import json
+import re
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from typing import Any
@@ -168,27 +169,26 @@ def _converted(values: Iterable[Any], convert: _Convert) -> list[Any]:
     return converted
 
 
+_SPECIAL = re.compile(r'["\\]')
+
+
 def _literal(values: Sequence[Any]) -> str:
     """An array as PostgreSQL reads it (its manual, "Array Value Input")."""
-    first = values[0]
-    if values.count(first) == len(values):  # most columns of a batch hold one value
-        return f"{{{','.join([_element(first)] * len(values))}}}"
-    if None in values or not isinstance(first, str):
-        return f"{{{','.join(map(_element, values))}}}"
-    quoted = _escaped("\0".join(values)).replace("\0", '","')  # no text holds NUL: see `_storable`
-    return f'{{"{quoted}"}}'
+    if values.count(values[0]) == len(values):  # most columns of a batch hold one value
+        return f"{{{','.join([_element(values[0])] * len(values))}}}"
+    return f"{{{','.join(map(_element, values))}}}"
 
 
 def _element(value: Any) -> str:
     if value is None:
         return "NULL"
     if isinstance(value, str):
-        return f'"{_escaped(value)}"'
+        return f'"{_SPECIAL.sub(_escaped, value)}"'
     return value.isoformat() if isinstance(value, datetime) else str(value)
 
 
-def _escaped(text: str) -> str:
-    return text.replace("\\", "\\\\").replace('"', '\\"')
+def _escaped(special: re.Match[str]) -> str:
+    return "\\" + special[0]
 
 
 def _unnest(columns: Sequence[Column[Any]]) -> str:

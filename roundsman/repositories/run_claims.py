@@ -2,10 +2,9 @@
 
 The token grows with each claim and with everything that takes a run away from its holder (a lease that ran out, a
 dead process, a cancellation). Each change names the token, so that a holder who was away too long changes nothing.
-Whoever takes it for granted that a claim is good, and that its holder is asked for nothing, is told by the change: it
-finds fewer rows than it names, and `ClaimLostError` ends the transaction. Then `holding` tells which claims are good
-and what is asked, and the changes after it in the same transaction must all succeed. On SQLite nobody can come between,
-as the transaction holds the write lock. On PostgreSQL somebody can: then it is the same error, and the same way out.
+`holding` tells which claims are still good; the changes after it, in the same transaction, must then all succeed.
+On SQLite nobody can come between, as the transaction holds the write lock. On PostgreSQL somebody can: then the
+change finds fewer rows than it names, `ClaimLostError` ends the transaction, and the caller begins it anew.
 
 The records of the hot path are named tuples: every run makes a few, and frozen dataclasses take five times as long.
 """
@@ -27,7 +26,7 @@ from roundsman.repositories.statement import Statement, read_json
 
 
 class ClaimLostError(Exception):
-    """A claim is lost, or its holder is asked for something: nothing of this transaction may be committed."""
+    """A claim was lost between the look and the change: nothing of this transaction may be committed."""
 
 
 class ClaimedRun(NamedTuple):
@@ -91,11 +90,7 @@ class Leave(NamedTuple):
 
 
 _ADVANCE = UpdateRows(
-    runs,
-    ("id", "token"),
-    ("state", "data", "sequence", "progress"),
-    fixed="attempt = 0, crashes = 0, on_time = NULL",
-    where="asked IS NULL",
+    runs, ("id", "token"), ("state", "data", "sequence", "progress"), fixed="attempt = 0, crashes = 0, on_time = NULL"
 )
 _LEFT = (
     "status", "state", "data", "sequence", "attempt", "crashes", "progress", "not_before", "awaits", "on_time",

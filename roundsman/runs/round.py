@@ -107,17 +107,13 @@ class Ledgers:
 
 def write_out(round_: Round, store: Store, clock: Clock, to: Ledgers, rooms: Rooms, *, halting: bool) -> Written:
     """Write it all in one transaction. Raises StoreError; then nothing counts."""
-    # Nearly always all is still ours and nobody asks for anything, which the changes of runs find out by themselves.
-    # A recorded call changes no run.
-    look = bool(round_.calls)
     while True:
         now = clock.now()
         try:
             with store.write() as connection:
-                return write(connection, round_, to, now, rooms, halting=halting, look=look)
+                return write(connection, round_, to, now, rooms, halting=halting)
         except ClaimLostError:
-            look = True  # somebody took a run from us or asked for something, perhaps at this very moment
-            to.queue.rolled_back()
+            to.queue.rolled_back()  # somebody took a run from us at this very moment: look again
         except BaseException as error:
             to.queue.rolled_back()
             if isinstance(error, StoreError) or not round_.submissions:
@@ -125,17 +121,11 @@ def write_out(round_: Round, store: Store, clock: Clock, to: Ledgers, rooms: Roo
             round_.decline_submissions()  # the fault may be theirs: whoever submitted tries alone, and hears of it
 
 
-def write(
-    connection: Connection, round_: Round, to: Ledgers, now: datetime, rooms: Rooms, *, halting: bool, look: bool
-) -> Written:
-    """Write it all, and claim what the queue has for us. Raises ClaimLostError and StoreError; then nothing counts.
-
-    `look` at which runs are still ours and what is asked of us; else it is taken for granted that all are, and nothing.
-    """
+def write(connection: Connection, round_: Round, to: Ledgers, now: datetime, rooms: Rooms, *, halting: bool) -> Written:
+    """Write it all, and claim what the queue has for us. Raises ClaimLostError and StoreError; then nothing counts."""
     written = Written()
     touched = round_.touched()
-    tokens = {held.id: held.token for held in touched}
-    holding = to.claims.holding(connection, tokens) if look else dict.fromkeys(tokens)
+    holding = to.claims.holding(connection, {held.id: held.token for held in touched})
     written.lost = [held for held in dict.fromkeys(touched) if held.id not in holding]
     written.decisions = _decisions(round_, holding, now, halting=halting)
     for call in round_.calls:
