@@ -115,7 +115,8 @@ def _say_real(session: Session, found: Comparison, since_when: datetime | None) 
     else:
         say(
             f"Since the policies in force came into force ({when}), {len(apart.only_real)} were told that the walk "
-            f"does not tell, and {len(apart.only_simulated)} were not (acknowledged, or read again in vain)."
+            f"does not tell, and {len(apart.only_simulated)} were not (acknowledged, read again in vain, or answered "
+            "while they were asked for)."
         )
 
 

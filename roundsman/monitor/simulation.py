@@ -4,8 +4,9 @@ The same pure function that the monitor uses looks at the same facts at the same
 conversation and when, when the monitor made its rounds, and which pages were too stale to judge. So the policies in
 force give the real past, and others what they would have made of it.
 
-Two things are not in the record. Whoever acknowledged an alert kept it from rising, and a conversation whose newest
-messages could not be read before an alert was told of a round later; a simulation knows of neither.
+Three things are not in the record. Whoever acknowledged an alert kept it from rising; a conversation whose newest
+messages could not be read before an alert was told of a round later; and an answer that a sync stored while a round was
+asking was known to that round, which counts from its beginning. A simulation knows of none of them.
 """
 
 import heapq
