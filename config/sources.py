@@ -119,17 +119,17 @@ def gather(environ: Mapping[str, str], directory: Path, fault: Callable[[str], N
     )
 
 
-def read_text(path: Path) -> str:
+def read_text(path: Path, most_bytes: int = _MOST_BYTES) -> str:
     """A small text file. Raises ValueError with the second half of a sentence."""
     try:
         if not path.is_file():  # a pipe would block, a device never end
             raise ValueError("does not exist" if not path.exists() else "is not a regular file")
         with path.open("rb") as stream:
-            content = stream.read(_MOST_BYTES + 1)
+            content = stream.read(most_bytes + 1)
     except OSError as error:
         raise ValueError(f"cannot be read ({error.strerror})") from None
-    if len(content) > _MOST_BYTES:
-        raise ValueError(f"is larger than {_MOST_BYTES // 1024} KiB, so it is no such file")
+    if len(content) > most_bytes:
+        raise ValueError(f"is larger than {most_bytes // 1024} KiB, so it is no such file")
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError:

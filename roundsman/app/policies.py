@@ -6,6 +6,7 @@ The reader of the file and TOML are imported for a file only.
 from pathlib import Path
 
 from config import Settings
+from config.sources import read_text
 from roundsman.conversations.policies.book import PolicyBook
 from roundsman.errors import ConfigurationError
 from roundsman.repositories.watch_list import AnsweringClock
@@ -41,16 +42,4 @@ def policy_book(settings: Settings, file: Path | None = None) -> PolicyBook:
 
 def _text(path: Path) -> str:
     """Raises ValueError with the second half of a sentence."""
-    try:
-        if not path.is_file():  # a pipe would block, a device never end
-            raise ValueError("does not exist" if not path.exists() else "is not a regular file")
-        with path.open("rb") as stream:
-            content = stream.read(_MOST_BYTES + 1)
-    except OSError as error:
-        raise ValueError(f"cannot be read ({error.strerror})") from None
-    if len(content) > _MOST_BYTES:
-        raise ValueError(f"is larger than {_MOST_BYTES // 1024} KiB, so it is no such file")
-    try:
-        return content.decode("utf-8-sig").replace("\r\n", "\n")
-    except UnicodeDecodeError:
-        raise ValueError("is not UTF-8 text") from None
+    return read_text(path, _MOST_BYTES).replace("\r\n", "\n")
