@@ -64,4 +64,4 @@ def _team(team: Team) -> Iterable[Mention]:
 
 
 def _person(staff: Staff) -> Mention:
-    return Mention(staff.name, staff.slack, staff.telegram)
+    return Mention(staff.name, staff.slack, staff.telegram, staff.key)

@@ -1,7 +1,7 @@
 """Whom a piece of news is for: plain data, chosen by the job that reports it and stored with each message."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Self
 
 
@@ -15,6 +15,8 @@ class Mention:
     """Of a user (`U...`, `W...`) or of a user group (`S...`)."""
     telegram_id: str | None = None
     """A number, or a user name."""
+    key: str | None = field(default=None, compare=False)
+    """What the file of policies calls one of the staff: names their own hours."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +35,8 @@ class Audience:
         if self.team is None and not self.mentions:
             return None
         people = [
-            {"name": each.name, "slack_id": each.slack_id, "telegram_id": each.telegram_id} for each in self.mentions
+            {name: value for name, value in vars(each).items() if value is not None or name != "key"}
+            for each in self.mentions
         ]
         return {"team": self.team, "mentions": people}
 
