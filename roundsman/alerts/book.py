@@ -13,6 +13,7 @@ transaction that failed would have been told.
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -23,24 +24,28 @@ from roundsman.alerts.condition import Escalated as Escalated
 from roundsman.alerts.condition import Escalation as Escalation
 from roundsman.alerts.condition import Fired as Fired
 from roundsman.alerts.condition import Resolved as Resolved
-from roundsman.alerts.grouping import News, messages, reach
+from roundsman.alerts.news import News
+from roundsman.alerts.pipeline import Pipeline
+from roundsman.alerts.rules.route import Rules
 from roundsman.clock import Clock
 from roundsman.repositories.alert_ends import AlertEnds
-from roundsman.repositories.alert_log import AlertLog, LogEntry, LogEvent
+from roundsman.repositories.alert_log import LogEvent
 from roundsman.repositories.alerts import Alert, AlertRepository, NewAlert, Resolution, Rise
 from roundsman.repositories.engine import Store
-from roundsman.repositories.notifications import NotificationRepository
+
+NO_RULES = Rules()
+"""But for those that are always there."""
 
 
 class AlertDesk:
     """The book within one transaction."""
 
-    def __init__(self, connection: Connection, job: str, channels: Sequence[str], now: datetime) -> None:
+    def __init__(self, connection: Connection, job: str, pipeline: Pipeline, now: datetime) -> None:
         self.connection = connection
         self.changed = False
         """True once something was opened, raised or resolved, so that there may be something to send."""
         self._job = job
-        self._channels = channels
+        self._pipeline = pipeline
         self._now = now
         self._alerts = AlertRepository()
         self._untold: list[tuple[News, LogEvent]] = []
@@ -68,7 +73,10 @@ class AlertDesk:
         first = {condition.fingerprint: condition for condition in reversed(conditions)}
         for fingerprint, number in opened.items():
             told = first[fingerprint]
-            news = News(number, told.kind, told.severity, told.level, told.since, told.audience)
+            news = News(
+                number, told.kind, told.severity, told.level, told.since, told.audience,
+                subject=told.subject, job=self._job, labels=told.labels, unanswered_after=told.unanswered_after,
+            )  # fmt: skip
             self._untold.append((news, LogEvent.OPENED if told.level > 0 else LogEvent.WARNED))
         return {
             draft.fingerprint: Fired.OPENED if draft.fingerprint in opened else Fired.STILL_OPEN for draft in drafts
@@ -94,8 +102,8 @@ class AlertDesk:
             self._now,
         )
         for alert, each in rising:
-            severity = each.severity or alert.severity
-            news = News(alert.id, alert.kind, severity, each.level, alert.since_at, each.audience)
+            risen = replace(alert, severity=each.severity or alert.severity)
+            news = replace(News.of(risen, each.level, each.audience), unanswered_after=each.unanswered_after)
             self._untold.append((news, LogEvent.ESCALATED))
         return answers
 
@@ -125,20 +133,13 @@ class AlertDesk:
         if not untold:
             return
         self.changed = True
-        AlertLog().add(self.connection, [self._entry(news, event) for news, event in untold])
-        drafts = messages((news for news, _ in untold), self._channels)
-        NotificationRepository().enqueue(self.connection, drafts, self._now)
+        self._pipeline.send(self.connection, untold, self._now)
 
-    def _entry(self, news: News, event: LogEvent) -> LogEntry:
-        missing = [name for name in news.audience.channels if name not in self._channels]
-        detail = {
-            "team": news.audience.team,
-            "channels": list(reach(news.audience, self._channels)),
-            "mentions": [each.name for each in news.audience.mentions],
-            "not_configured": missing,
-        }
-        known = {name: value for name, value in detail.items() if value}
-        return LogEntry(news.alert_id, self._now, event, news.level, detail=known)
+    def release(self, limit: int) -> int:
+        """Look at held messages whose time has come. Returns how many there were."""
+        found = self._pipeline.release(self.connection, self._now, limit)
+        self.changed = self.changed or bool(found)
+        return found
 
 
 def _judged(alert: Alert | None, escalation: Escalation, now: datetime) -> Escalated:
@@ -152,21 +153,28 @@ def _judged(alert: Alert | None, escalation: Escalation, now: datetime) -> Escal
 class AlertBook:
     """Opens transactions on the alerts for jobs, and wakes the sender after those that changed something."""
 
-    def __init__(self, store: Store, clock: Clock, channels: Sequence[str], wake: Callable[[], None]) -> None:
+    def __init__(
+        self, store: Store, clock: Clock, channels: Sequence[str], wake: Callable[[], None], rules: Rules = NO_RULES
+    ) -> None:
         self._store = store
         self._clock = clock
-        self._channels = tuple(channels)
+        self._pipeline = Pipeline(rules, channels)
         self._wake = wake
 
-    def replace(self, channels: Sequence[str]) -> None:
-        """From now on alerts are told on these channels (settings were reloaded)."""
-        self._channels = tuple(channels)
+    @property
+    def rules(self) -> Rules:
+        """Those in force."""
+        return self._pipeline.rules
+
+    def replace(self, channels: Sequence[str], rules: Rules) -> None:
+        """From now on alerts are told on these channels, by these rules (settings were reloaded)."""
+        self._pipeline = Pipeline(rules, channels)
 
     @contextmanager
     def transaction(self, job: str) -> Iterator[AlertDesk]:
         """One transaction of the store, for the named job. Raises StoreError; then nothing of it exists."""
         with self._store.write() as connection:
-            desk = AlertDesk(connection, job, self._channels, self._clock.now())
+            desk = AlertDesk(connection, job, self._pipeline, self._clock.now())
             yield desk
             desk.enqueue()
         if desk.changed:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import Enum, auto
 from typing import Any
 
@@ -28,6 +28,8 @@ class Condition:
     level: int = 1
     """Up to whom it is told at once. 0 is a warning: it is not wrong yet, and may rise."""
     audience: Audience = EVERYBODY
+    unanswered_after: timedelta | None = None
+    """When no higher level follows: if nobody has taken it after this, the journal says so at priority crit."""
 
     @property
     def fingerprint(self) -> str:
@@ -48,6 +50,8 @@ class Escalation:
     """Facts that are new or have changed; with any of them, all that grow with time have to be given anew."""
     severity: Severity | None = None
     """None: as bad as it was."""
+    unanswered_after: timedelta | None = None
+    """As of a condition."""
 
 
 class Fired(Enum):

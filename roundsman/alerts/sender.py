@@ -8,7 +8,7 @@ made by whichever thread wakes first, for all channels together.
 
 import logging
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -39,7 +39,8 @@ log = logging.getLogger(__name__)
 class Sender:
     """Service: delivers until stopped. `zone` is that of the readers. `wake` may be called from any thread.
 
-    `verifiers`, by kind of alert, look once more before somebody is alarmed.
+    `verifiers`, by kind of alert, look once more before somebody is alarmed. `keep` is called before each look at the
+    store, every few seconds at least, and does what else is due about alerts (see `AlertKeeper`).
     """
 
     name = "sender"
@@ -54,8 +55,10 @@ class Sender:
         language: Language,
         zone: ZoneInfo,
         verifiers: Mapping[str, Verifier] | None = None,
+        keep: Callable[[], object] = lambda: None,
     ) -> None:
         self._clock = clock
+        self._keep = keep
         self._courier = Courier(store, clock, str(owner), language, zone, verifiers=verifiers)
         self._lines = {channel.name: Line(channel) for channel in channels}
         self._buckets = Buckets()
@@ -182,6 +185,7 @@ class Sender:
                 # Cleared before the query: what is enqueued during it must cause another one
                 self._stale = False
                 try:
+                    self._keep()
                     self._due = self._courier.outlook()
                 except BaseException:
                     self._stale = True

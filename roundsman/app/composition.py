@@ -7,6 +7,7 @@ from functools import cached_property
 from config import Settings
 from roundsman.alerts.book import AlertBook
 from roundsman.alerts.channels.base import Channel
+from roundsman.alerts.keeper import AlertKeeper
 from roundsman.alerts.sender import Sender
 from roundsman.alerts.templates import Language
 from roundsman.app.channels import channels_of
@@ -76,12 +77,17 @@ class App:
             language=Language(self.settings.alerts.language),
             zone=self.settings.time_zone,
             verifiers=self.conversations.verifiers,
+            keep=lambda: self.keeper.keep(),
         )
 
     @cached_property
     def book(self) -> AlertBook:
         names = [channel.name for channel in self.channels]
         return AlertBook(self.store, self.clock, names, lambda: self.sender.wake())
+
+    @cached_property
+    def keeper(self) -> AlertKeeper:
+        return AlertKeeper(self.store, self.clock, self.book)
 
     @cached_property
     def overseer(self) -> Overseer:
@@ -146,7 +152,7 @@ class App:
         self.sender.replace(channels, language=Language(settings.alerts.language), zone=settings.time_zone)
         self.conversations.replace(settings, policies)
         self.settings, self.registry, self.channels = settings, registry, channels
-        self.book.replace([channel.name for channel in channels])
+        self.book.replace([channel.name for channel in channels], self.book.rules)
 
     def close(self) -> None:
         """Let go of what was opened."""

@@ -1,6 +1,7 @@
 """What people answer to an alert: "I see to it", or "not now". Each answer is in the alert's log, with its author.
 
-Taken alerts rise no further, and what they have told stays. A snooze ends by itself: nothing has to happen for that.
+Taken alerts rise no further, and what they have told stays. A snooze ends by itself; if the alert is still open then,
+those who were told of it are told again.
 """
 
 from datetime import datetime
@@ -10,6 +11,8 @@ from sqlalchemy import Connection, update
 
 from roundsman.repositories.alert_log import AlertLog, LogEntry, LogEvent
 from roundsman.repositories.alerts import OPEN, AlertRepository, AlertStatus
+from roundsman.repositories.held import HeldRepository
+from roundsman.repositories.notifications import HeldBy, Hold
 from roundsman.repositories.tables import alerts
 
 
@@ -36,9 +39,12 @@ class AlertAnswers:
     def snooze(
         self, connection: Connection, alert_id: int, *, by: str, until: datetime, note: str | None, now: datetime
     ) -> Answered:
-        """Nobody else is called until then; if it still goes on, it rises as if nothing had been."""
+        """Nobody else is called until then; if it still goes on, those who were told are told again."""
         detail = {"by": by, "until": until.isoformat(), **({"note": note} if note else {})}
-        return self._take(connection, alert_id, AlertStatus.SNOOZED, by, until, LogEvent.SNOOZED, detail, now)
+        answered = self._take(connection, alert_id, AlertStatus.SNOOZED, by, until, LogEvent.SNOOZED, detail, now)
+        if answered is Answered.TAKEN:
+            HeldRepository().remind(connection, alert_id, Hold(HeldBy.SNOOZE, until, f"snoozed by {by}"), now)
+        return answered
 
     def _take(
         self,

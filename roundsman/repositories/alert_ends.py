@@ -32,7 +32,7 @@ _UNSENT = Statement(
     SELECT n.id, n.channel, n.level, n.maybe_sent, m.alert_id
     FROM notifications AS n JOIN notification_alerts AS m ON m.notification_id = n.id
     WHERE n.id IN (SELECT notification_id FROM notification_alerts WHERE alert_id AMONG :ended)
-      AND n.status = 'pending' AND n.event <> 'resolved'
+      AND n.status IN ('held', 'pending') AND n.event <> 'resolved'
       AND NOT EXISTS (
         SELECT 1 FROM notification_alerts AS other JOIN alerts AS a ON a.id = other.alert_id
         WHERE other.notification_id = n.id AND a.status <> 'resolved'
@@ -56,7 +56,7 @@ class _Unsent(NamedTuple):
 _FINISH = Statement(
     """
     UPDATE notifications SET status = :status, finished_at = :now
-    WHERE id AMONG :unsent AND status = 'pending'
+    WHERE id AMONG :unsent AND status IN ('held', 'pending')
     RETURNING id
     """
 )
@@ -78,14 +78,23 @@ _CHANGE = Statement(
 
 _CHANGED_FOR = Statement(
     """
-    INSERT INTO notification_alerts (notification_id, alert_id, channel, event, level)
-    SELECT n.id, m.alert_id, m.channel, 'resolved', m.level
+    INSERT INTO notification_alerts (notification_id, alert_id, channel, event, level, copy)
+    SELECT n.id, m.alert_id, m.channel, 'resolved', m.level, m.copy
     FROM notification_alerts AS m
     JOIN notifications AS n ON n.edits = m.notification_id AND n.status = 'pending' AND n.edits IS NOT NULL
     WHERE m.alert_id AMONG :ended AND m.event <> 'resolved' AND NOT m.left_out
     ORDER BY n.id, m.alert_id
     """
 )
+
+
+_UNMUTE = Statement(
+    """
+    UPDATE notifications SET not_before = :now
+    WHERE status = 'held' AND held_ref IS NOT NULL AND held_ref AMONG :ended AND held_by = 'inhibition'
+    """
+)
+"""What these alerts have muted is looked at again now; perhaps another one mutes it as well."""
 
 
 class AlertEnds:
@@ -105,6 +114,7 @@ class AlertEnds:
         self._cancel_unsent(connection, ended, now)
         _CHANGE.run(connection, ended=ended, now=now)
         _CHANGED_FOR.run(connection, ended=ended)
+        _UNMUTE.run(connection, ended=ended, now=now)
         return {alert.fingerprint for alert in found}
 
     def _resolve(

@@ -25,6 +25,8 @@ alerts = Table(
     Column("facts_at", UtcTime),  # when the annotations were last written; null: at the opening
     Column("taken_by", Text),  # who acknowledged or snoozed it
     Column("taken_until", UtcTime),  # of a snooze: from then on it is firing again
+    Column("rise_at", UtcTime),  # when it rises by its route, unless somebody has taken it
+    Column("rise_to", Integer),  # the level that it reaches then; null: nobody is left, which the journal is told
     Column("resolved_at", UtcTime),
     Column("resolution", Text),
     # One open alert per fingerprint: two daemons, or one that was killed and came back, cannot open it twice
@@ -34,6 +36,8 @@ alerts = Table(
         unique=True,
         where="status <> 'resolved'",
     ),
+    partial("ix_alerts_open_kind", "kind", where="status <> 'resolved'"),  # which alerts mute others
+    partial("ix_alerts_rise_at", "rise_at", where="status <> 'resolved' AND rise_at IS NOT NULL"),
     Index("ix_alerts_opened_at", "opened_at"),
 )
 
@@ -51,11 +55,13 @@ notifications = Table(
     Column("is_digest", Boolean, nullable=False, server_default=text("false")),  # was made to tell of many
     Column("edits", BigInteger),  # of a resolved one: the message that it changes, or answers where none can be changed
     Column("edit_after", UtcTime),  # of a digest: not to be changed again before
-    Column("status", Text, nullable=False),  # pending | sending | sent | failed | cancelled
+    Column("status", Text, nullable=False),  # held | pending | sending | sent | failed | cancelled
+    Column("held_by", Text),  # of a held one: silence | inhibition | quiet_hours | snooze | repeat
+    Column("held_ref", BigInteger),  # the silence, or the alert that mutes it
     Column("attempts", Integer, nullable=False, server_default=text("0")),
     # A process died while it was sending this, and nobody knows how far it came
     Column("maybe_sent", Boolean, nullable=False, server_default=text("false")),
-    Column("not_before", UtcTime, nullable=False),
+    Column("not_before", UtcTime, nullable=False),  # of a held one: when to look again
     Column("owner", Text),
     Column("lease_until", UtcTime),
     Column("created_at", UtcTime, nullable=False),
@@ -76,6 +82,8 @@ notifications = Table(
         unique=True,
         where="status = 'pending' AND edits IS NOT NULL",
     ),
+    partial("ix_notifications_held", "not_before", where="status = 'held'"),
+    partial("ix_notifications_held_ref", "held_ref", where="status = 'held' AND held_ref IS NOT NULL"),
     Index("ix_notifications_alert_id", "alert_id"),
 )
 
@@ -87,8 +95,10 @@ notification_alerts = Table(
     Column("channel", Text, nullable=False),
     Column("event", Text, nullable=False),
     Column("level", Integer, nullable=False),
+    # Those who are told later than others, and whoever is told again, get a message of their own about the same news
+    Column("copy", Integer, nullable=False, server_default=text("0")),
     Column("left_out", Boolean, nullable=False, server_default=text("false")),  # over before the digest was sent
-    UniqueConstraint("alert_id", "channel", "event", "level"),
+    UniqueConstraint("alert_id", "channel", "event", "level", "copy"),
 )
 
 alert_log = Table(
@@ -102,6 +112,20 @@ alert_log = Table(
     Column("channel", Text),
     Column("detail", Json),
     Index("ix_alert_log_alert_id", "alert_id", "id"),
+)
+
+silences = Table(
+    "silences",
+    metadata,
+    numbered(),
+    Column("matchers", Json, nullable=False),  # texts, all of which have to mean an alert
+    Column("author", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("created_at", UtcTime, nullable=False),
+    Column("starts_at", UtcTime, nullable=False),
+    Column("ends_at", UtcTime, nullable=False),
+    Column("ended_by", Text),  # who ended it before its time
+    Index("ix_silences_ends_at", "ends_at"),
 )
 
 channels = Table(

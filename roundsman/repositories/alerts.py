@@ -90,6 +90,10 @@ class Alert:
     """Who acknowledged or snoozed it."""
     taken_until: datetime | None = None
     """Of a snooze: from then on it is firing again."""
+    rise_at: datetime | None = None
+    """When it rises by its route, unless somebody has taken it."""
+    rise_to: int | None = None
+    """The level that it reaches then; None: nobody is left who could be told."""
 
     def is_taken(self, now: datetime) -> bool:
         """Whether somebody sees to it, so that nobody else need be called."""
@@ -194,6 +198,10 @@ class AlertRepository:
         # Sorted here: asked to sort by id, SQLite would read all alerts ever instead of the index of open ones
         rows = connection.execute(select(alerts).where(alerts.c.kind == kind, OPEN))
         return sorted((_alert(row) for row in rows), key=lambda alert: alert.id)
+
+    def open_kinds(self, connection: Connection) -> list[str]:
+        """The kinds of which an alert is open."""
+        return list(connection.execute(select(alerts.c.kind).distinct().where(OPEN)).scalars())
 
     def find(self, connection: Connection, alert_id: int) -> Alert | None:
         """One alert by its id."""

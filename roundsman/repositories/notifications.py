@@ -1,4 +1,7 @@
-"""The outbox: messages about alerts wait here and keep what became of them. How they are taken is in the claims."""
+"""The outbox: messages about alerts wait here and keep what became of them.
+
+How they are taken is in the claims. Those that must not leave yet are held here, too: see `held`.
+"""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,7 +21,7 @@ CHUNK = 500
 UNFINISHED = text("notifications.status IN ('pending', 'sending')")
 """Spelled with literals, as SQLite uses a partial index only when it can see its condition in the query."""
 
-_MEMBERS = InsertRows(notification_alerts, ["notification_id", "alert_id", "channel", "event", "level"])
+_MEMBERS = InsertRows(notification_alerts, ["notification_id", "alert_id", "channel", "event", "level", "copy"])
 
 
 class NotificationEvent(StrEnum):
@@ -33,6 +36,8 @@ class NotificationEvent(StrEnum):
 class NotificationStatus(StrEnum):
     """Where one delivery stands."""
 
+    HELD = "held"
+    """It must not leave yet: its time is when to look again."""
     PENDING = "pending"
     SENDING = "sending"
     SENT = "sent"
@@ -40,6 +45,30 @@ class NotificationStatus(StrEnum):
     """Given up: the channel refused this very message."""
     CANCELLED = "cancelled"
     """It had become pointless before it went out, so there is nothing to tell."""
+
+
+class HeldBy(StrEnum):
+    """What keeps a message from leaving."""
+
+    SILENCE = "silence"
+    INHIBITION = "inhibition"
+    """Another alert that explains this one is open."""
+    QUIET_HOURS = "quiet_hours"
+    SNOOZE = "snooze"
+    REPEAT = "repeat"
+    """It has been told and is told again if it still goes on then."""
+
+
+@dataclass(frozen=True)
+class Hold:
+    """Why a message is held, and when to look again."""
+
+    by: HeldBy
+    until: datetime
+    words: str
+    """For the log: which silence, whose hours."""
+    ref: int | None = None
+    """The silence's or the muting alert's id."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +83,9 @@ class NewNotification:
     alert_ids: tuple[int, ...]
     """Those that have lasted longest first."""
     audience: Audience = EVERYBODY
+    hold: Hold | None = None
+    copy: int = 0
+    """The how manieth message about this news on this channel, but for the first one: see `notification_alerts`."""
 
     @property
     def is_digest(self) -> bool:
@@ -75,6 +107,7 @@ class Notification:
     created_at: datetime
     finished_at: datetime | None
     error: str | None
+    held_by: HeldBy | None = None
     tells_of: int = 1
     """How many alerts it was made for."""
     audience: Audience = field(default=EVERYBODY)
@@ -96,8 +129,10 @@ class NotificationRepository:
 
     def enqueue(self, connection: Connection, drafts: Sequence[NewNotification], now: datetime) -> None:
         """Let these wait for their channels, in this order. Nobody is told the same twice: raises IntegrityError."""
-        if not drafts:
-            return
+        for copy in sorted({draft.copy for draft in drafts}):
+            self._enqueue(connection, [draft for draft in drafts if draft.copy == copy], now)
+
+    def _enqueue(self, connection: Connection, drafts: Sequence[NewNotification], now: datetime) -> None:
         rows = [
             {
                 "alert_id": draft.alert_ids[0],
@@ -107,8 +142,10 @@ class NotificationRepository:
                 "rank": draft.rank,
                 "audience": draft.audience.to_json(),
                 "is_digest": draft.is_digest,
-                "status": NotificationStatus.PENDING.value,
-                "not_before": now,
+                "status": (NotificationStatus.HELD if draft.hold else NotificationStatus.PENDING).value,
+                "held_by": draft.hold.by.value if draft.hold else None,
+                "held_ref": draft.hold.ref if draft.hold else None,
+                "not_before": draft.hold.until if draft.hold else now,
                 "created_at": now,
             }
             for draft in drafts
@@ -120,7 +157,7 @@ class NotificationRepository:
             connection,
             [
                 (ids[draft.alert_ids[0], draft.channel, draft.level], alert_id, draft.channel, draft.event.value,
-                 draft.level)
+                 draft.level, draft.copy)
                 for draft in drafts
                 for alert_id in draft.alert_ids
             ],
@@ -179,5 +216,6 @@ def _notification(row: Row[Any]) -> Notification:
         "event": NotificationEvent(row.event),
         "status": NotificationStatus(row.status),
         "audience": Audience.from_json(row.audience),
+        "held_by": HeldBy(row.held_by) if row.held_by else None,
     }
     return Notification(**{**row._mapping, **facts})

@@ -10,13 +10,21 @@ update: one row changed means it is mine.
 from sqlalchemy import BigInteger, Column, Index, Integer, Table, Text, UniqueConstraint, text
 
 from roundsman.repositories import conversation_tables, queue_tables, run_tables
-from roundsman.repositories.alert_tables import alert_log, alerts, channels, notification_alerts, notifications
+from roundsman.repositories.alert_tables import (
+    alert_log,
+    alerts,
+    channels,
+    notification_alerts,
+    notifications,
+    silences,
+)
 from roundsman.repositories.columns import Json, UtcTime, metadata, numbered, partial
 from roundsman.repositories.inbox_table import inbox
 
 __all__ = [
     "alert_log", "alerts", "channels", "conversation_tables", "daemons", "inbox", "job_states", "metadata",
-    "notification_alerts", "notifications", "queue_tables", "run_tables", "store_identity", "ticks",
+    "notification_alerts", "notifications", "queue_tables", "run_tables", "silences", "store_identity",
+    "ticks",
 ]  # fmt: skip
 
 # --- scheduling ---

@@ -1,15 +1,19 @@
 """What is told together: the cap on messages, and the order among them."""
 
 from collections import Counter
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from roundsman.alerts.grouping import News, messages, reach
+from roundsman.alerts.news import News
+from roundsman.alerts.rules.route import Rules
+from roundsman.alerts.stages.group import group
+from roundsman.alerts.stages.route import reach, route
 from roundsman.repositories.alerts import Severity
 from roundsman.repositories.audience import EVERYBODY, Audience, Mention
-from roundsman.repositories.notifications import NotificationEvent
+from roundsman.repositories.notifications import NewNotification, NotificationEvent
 
 NOW = datetime(2026, 3, 3, 4, tzinfo=UTC)
 SALES = Audience("Sales", digest_from=3)
@@ -18,6 +22,10 @@ SALES = Audience("Sales", digest_from=3)
 def news(number: int, audience: Audience = SALES, level: int = 1, **facts: object) -> News:
     values: dict[str, object] = {"kind": "k", "severity": Severity.MEDIUM, "since": NOW - timedelta(minutes=number)}
     return News(alert_id=number, level=level, audience=audience, **(values | facts))  # type: ignore[arg-type]  # facts of any field
+
+
+def messages(found: list[News], channels: Sequence[str]) -> list[NewNotification]:
+    return group(route(found, Rules(), channels))
 
 
 def told(found: list[News], *channels: str) -> list[tuple[str, tuple[int, ...]]]:

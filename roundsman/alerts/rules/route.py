@@ -92,6 +92,10 @@ class Inhibition:
     equal: tuple[str, ...] = ()
     """Labels that both must have with the same value."""
 
+    def may_come_from(self, kind: str) -> bool:
+        """Whether an alert of this kind can be a source, as far as the kind alone says."""
+        return all(matcher.covers({"kind": kind}) for matcher in self.source if matcher.name == "kind")
+
     def mutes(self, source: Mapping[str, str], target: Mapping[str, str]) -> bool:
         """Whether the first alert mutes the second one."""
         same = all(name in source and source.get(name) == target.get(name) for name in self.equal)

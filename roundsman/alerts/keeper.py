@@ -1,0 +1,92 @@
+"""The keeper: sees to what is to be done about open alerts when time has passed.
+
+It lets go what was held, tells again what still goes on, and raises by their routes what nobody takes. All that it
+knows is in the store, so a kill costs nothing and several daemons share the work: each row is taken by one of them.
+The sender calls it whenever it looks at the store.
+"""
+
+import logging
+
+from roundsman.alerts.book import AlertBook, AlertDesk
+from roundsman.alerts.condition import Escalation
+from roundsman.alerts.news import facts_of_alert
+from roundsman.clock import Clock
+from roundsman.logs import fields
+from roundsman.repositories.alert_log import AlertLog, LogEntry, LogEvent
+from roundsman.repositories.alerts import Alert, AlertStatus
+from roundsman.repositories.audience import Audience
+from roundsman.repositories.engine import Store
+from roundsman.repositories.held import HeldRepository
+from roundsman.repositories.rises import RiseRepository
+
+AT_ONCE = 200
+"""Messages and alerts of one transaction, so that nobody waits long for the store."""
+MOST_ROUNDS = 50
+"""Transactions of one look: the rest is left to the next one, a few seconds later."""
+OURSELVES = "alerts"
+"""Stands where a job's name would."""
+
+log = logging.getLogger(__name__)
+
+
+class AlertKeeper:
+    """Keeps the promises of the pipeline. May be called from several threads and processes."""
+
+    def __init__(self, store: Store, clock: Clock, book: AlertBook) -> None:
+        self._store = store
+        self._clock = clock
+        self._book = book
+        self._held = HeldRepository()
+        self._rises = RiseRepository()
+
+    def keep(self) -> int:
+        """Do what is due. Returns how many messages and alerts were looked at. Raises StoreError."""
+        looked_at = 0
+        for _ in range(MOST_ROUNDS):
+            if not self._is_something_due():
+                break
+            with self._book.transaction(OURSELVES) as desk:
+                found = self._raise(desk) + desk.release(AT_ONCE)
+            looked_at += found
+            if not found:  # somebody else has it
+                break
+        return looked_at
+
+    def _is_something_due(self) -> bool:
+        now = self._clock.now()
+        with self._store.read() as connection:
+            moments = (self._held.earliest(connection), self._rises.earliest(connection))
+        return any(moment is not None and moment <= now for moment in moments)
+
+    def _raise(self, desk: AlertDesk) -> int:
+        now = self._clock.now()
+        due = self._rises.due(desk.connection, now, AT_ONCE)
+        rising: list[Escalation] = []
+        for alert, level in due:
+            if alert.is_taken(now):
+                postponed = alert.taken_until if alert.status is AlertStatus.SNOOZED else None
+                self._rises.plan(desk.connection, alert.id, postponed, level if postponed else None)
+            elif level is None:
+                self._end_chain(desk, alert)
+            else:
+                self._rises.plan(desk.connection, alert.id, None, None)  # the next one is planned as it rises
+                rising.append(self._escalation(alert, level))
+        desk.escalate_all(rising)
+        return len(due)
+
+    def _escalation(self, alert: Alert, level: int) -> Escalation:
+        route = self._book.rules.route_for(facts_of_alert(alert))
+        step = next((each for each in route.levels if each.number == level), None)
+        audience = Audience() if step is None else Audience(channels=step.channels, mentions=step.mentions)
+        return Escalation(alert.fingerprint, level, audience)
+
+    def _end_chain(self, desk: AlertDesk, alert: Alert) -> None:
+        self._rises.plan(desk.connection, alert.id, None, None)
+        now = self._clock.now()
+        AlertLog().add(desk.connection, [LogEntry(alert.id, now, LogEvent.CHAIN_ENDED, alert.level)])
+        log.critical(
+            "Nobody has answered to alert %d (%s), of which everybody up to level %d was told; it still goes on. "
+            "`roundsman alerts ack %d` says that you see to it.",
+            alert.id, alert.fingerprint, alert.level, alert.id,
+            extra=fields(ALERT=alert.fingerprint, ALERT_KIND=alert.kind),
+        )  # fmt: skip

@@ -1,0 +1,223 @@
+"""The pipeline: news of one transaction goes through the stages and into the outbox, and every decision into the log.
+
+What is held back comes through here a second time when its time has come: rules may have changed meanwhile, another
+silence may be in force, and what leaves together is told together.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from sqlalchemy import Connection
+
+from roundsman.alerts.news import News, Parcel, facts_of_alert
+from roundsman.alerts.rules.route import Route, Rules
+from roundsman.alerts.stages.dedup import Pointless, Standing, keys_of, number_copies, why_pointless
+from roundsman.alerts.stages.group import group, message, together
+from roundsman.alerts.stages.inhibit import Source, inhibit
+from roundsman.alerts.stages.quiet import keep_quiet
+from roundsman.alerts.stages.route import route
+from roundsman.alerts.stages.silence import Mute, silence
+from roundsman.repositories.alert_log import AlertLog, LogEntry, LogEvent
+from roundsman.repositories.alerts import AlertRepository, AlertStatus
+from roundsman.repositories.held import HeldMessage, HeldRepository, Released
+from roundsman.repositories.notifications import HeldBy, Hold, NotificationRepository
+from roundsman.repositories.rises import RiseRepository
+from roundsman.repositories.silences import SilenceRepository
+
+DIGEST_OF_RELEASED = 2
+"""Messages for one team on one channel that leave together after a time of waiting are one."""
+
+
+@dataclass(frozen=True)
+class _Again:
+    """A held message on its second way."""
+
+    held: HeldMessage
+    parcel: Parcel
+
+
+class Pipeline:
+    """The stages under these rules, for these channels. Works in the caller's transaction."""
+
+    def __init__(self, rules: Rules, channels: Sequence[str]) -> None:
+        self.rules = rules
+        self.channels = tuple(channels)
+        self._alerts = AlertRepository()
+        self._held = HeldRepository()
+        self._rises = RiseRepository()
+        self._log = AlertLog()
+
+    def send(self, connection: Connection, news: Sequence[tuple[News, LogEvent]], now: datetime) -> None:
+        """Let news go its way: out, or into waiting."""
+        parcels = route((each for each, _ in news), self.rules, self.channels)
+        self._log.add(connection, [self._entry(each, event, parcels, now) for each, event in news])
+        ready = self._keep_back(connection, parcels, now)
+        ready = number_copies([*ready, *_repeats(ready, now)], {})
+        NotificationRepository().enqueue(connection, group(ready), now)
+        self._log.add(connection, [_held_entry(each, now) for each in ready if _is_worth_noting(each)])
+        self._plan_rises(connection, parcels, now)
+
+    def release(self, connection: Connection, now: datetime, limit: int) -> int:
+        """Look at what is held and whose time has come. Returns how many messages that were."""
+        due = self._held.due(connection, now, limit)
+        going: list[_Again] = []
+        pointless: list[tuple[HeldMessage, Pointless]] = []
+        for each in due:
+            reason = why_pointless(Standing(each.alert.status is AlertStatus.ACKNOWLEDGED, each.is_told_higher))
+            if reason is not None:
+                pointless.append((each, reason))
+            else:
+                going.append(_Again(each, self._parcel(each, now)))
+        self._held.cancel(connection, [each.id for each, _ in pointless], now)
+        self._log.add(connection, [_cancelled(each, reason, now) for each, reason in pointless])
+        self._send_again(connection, going, now)
+        return len(due)
+
+    # --- the first way ---
+
+    def _keep_back(self, connection: Connection, parcels: Sequence[Parcel], now: datetime) -> list[Parcel]:
+        sources = self._sources(connection, parcels)
+        mutes = [Mute.of(each) for each in SilenceRepository().active(connection, now)] if parcels else []
+        return keep_quiet(silence(inhibit(parcels, sources, self.rules, now), mutes), self.rules, now)
+
+    def _sources(self, connection: Connection, parcels: Sequence[Parcel]) -> list[Source]:
+        """The open alerts that could mute one of these: none are read if no rule means one of them."""
+        rules = [
+            rule
+            for rule in self.rules.inhibitions
+            if any(all(matcher.covers(each.news.facts) for matcher in rule.target) for each in parcels)
+        ]
+        if not rules:
+            return []
+        kinds = self._alerts.open_kinds(connection)
+        wanted = [kind for kind in kinds if any(rule.may_come_from(kind) for rule in rules)]
+        found = [alert for kind in wanted for alert in self._alerts.open_of_kind(connection, kind)]
+        return [Source(alert.id, alert.fingerprint, facts_of_alert(alert)) for alert in found]
+
+    def _entry(self, news: News, event: LogEvent, parcels: Sequence[Parcel], now: datetime) -> LogEntry:
+        mine = [each for each in parcels if each.news is news]
+        audience = mine[0].audience if mine else news.audience
+        named = (*news.audience.channels, *audience.channels)
+        detail = {
+            "team": audience.team,
+            "channels": [each.channel for each in mine],
+            "mentions": [each.name for each in audience.mentions],
+            "not_configured": [name for name in dict.fromkeys(named) if name not in self.channels],
+            "route": mine[0].route.name if mine and self.rules.routes else None,
+        }
+        known = {name: value for name, value in detail.items() if value}
+        return LogEntry(news.alert_id, now, event, news.level, detail=known)
+
+    def _plan_rises(self, connection: Connection, parcels: Sequence[Parcel], now: datetime) -> None:
+        seen: dict[int, Parcel] = {}
+        for each in parcels:
+            seen.setdefault(each.news.alert_id, each)
+        for alert_id, each in seen.items():
+            rise = next_rise(each.route, each.news, now)
+            if rise is not None:
+                self._rises.plan(connection, alert_id, *rise)
+
+    # --- the second way ---
+
+    def _parcel(self, held: HeldMessage, now: datetime) -> Parcel:
+        news = News.of(held.alert, held.level, held.audience)
+        parcel = Parcel(news, held.channel, held.audience, self.rules.route_for(news.facts), copy=held.copy)
+        if held.alert.is_taken(now) and held.alert.taken_until is not None:
+            hold = Hold(HeldBy.SNOOZE, held.alert.taken_until, f"snoozed by {held.alert.taken_by}")
+            return replace(parcel, hold=hold)
+        return parcel
+
+    def _send_again(self, connection: Connection, going: Sequence[_Again], now: datetime) -> None:
+        first: dict[tuple[object, int], HeldMessage] = {}
+        for each in going:
+            first[each.parcel.key, each.parcel.copy] = each.held
+        parts = self._keep_back(connection, [each.parcel for each in going], now)
+        leaving: list[tuple[HeldMessage, Parcel]] = []
+        new: list[Parcel] = []
+        for part in parts:
+            held = first.pop((part.key, part.copy), None)
+            if held is None:
+                new.append(part)  # somebody of it is off duty and hears later
+            elif part.hold is not None:
+                self._hold_on(connection, held, part, part.hold, now)
+            else:
+                leaving.append((held, part))
+        new += _repeats([part for held, part in leaving if held.by is not HeldBy.QUIET_HOURS or not held.copy], now)
+        new = number_copies(new, self._held.last_copies(connection, keys_of(new)))
+        NotificationRepository().enqueue(connection, group(new), now)
+        self._held.release(connection, self._together(leaving), now)
+
+    def _hold_on(self, connection: Connection, held: HeldMessage, part: Parcel, hold: Hold, now: datetime) -> None:
+        self._held.hold(connection, held.id, hold)
+        if hold.by is not held.by:
+            self._log.add(connection, [_held_entry(part, now)])
+
+    def _together(self, leaving: Sequence[tuple[HeldMessage, Parcel]]) -> list[Released]:
+        places: dict[tuple[str | None, str], list[tuple[HeldMessage, Parcel]]] = {}
+        for each in sorted(leaving, key=lambda pair: (pair[1].news.since, pair[1].news.alert_id)):
+            places.setdefault((each[1].audience.team, each[1].channel), []).append(each)
+        released = []
+        for told in places.values():
+            ids = {id(part): held.id for held, part in told}
+            for parts in _apart([part for _, part in told]):
+                for part in together(parts, DIGEST_OF_RELEASED):
+                    draft = message(part)
+                    members = tuple(ids[id(each)] for each in part)
+                    released.append(Released(members, draft.alert_ids[0], draft.rank, draft.audience))
+        return released
+
+
+def next_rise(route: Route, news: News, now: datetime) -> tuple[datetime | None, int | None] | None:
+    """When an alert that has just reached a level rises next and to which one (None: to nobody); None: not at all."""
+    if news.level <= 0:
+        return None
+    later = [each for each in route.levels if each.number > news.level]
+    if later:
+        before = next((each.after for each in route.levels if each.number == news.level), timedelta(0))
+        return now + max(later[0].after - before, timedelta(0)), later[0].number
+    if route.levels:
+        return now + (route.gives_up_after or _last_step(route)), None
+    return None if news.unanswered_after is None else (now + news.unanswered_after, None)
+
+
+def _last_step(route: Route) -> timedelta:
+    """Between the last two levels."""
+    ends = [timedelta(0), *(each.after for each in route.levels)]
+    return ends[-1] - ends[-2]
+
+
+def _repeats(parcels: Sequence[Parcel], now: datetime) -> list[Parcel]:
+    """What is told now on a route that repeats, once more for the next time."""
+    return [
+        replace(each, hold=Hold(HeldBy.REPEAT, now + each.route.repeat, "to be told again if it still goes on"))
+        for each in parcels
+        if each.hold is None and each.route.repeat is not None
+    ]
+
+
+def _apart(parcels: Sequence[Parcel]) -> list[list[Parcel]]:
+    """No alert twice in one digest: several messages about one, for different people, stay several."""
+    layers: list[dict[int, Parcel]] = []
+    for each in parcels:
+        layer = next((layer for layer in layers if each.news.alert_id not in layer), None)
+        if layer is None:
+            layers.append(layer := {})
+        layer[each.news.alert_id] = each
+    return [list(layer.values()) for layer in layers]
+
+
+def _is_worth_noting(parcel: Parcel) -> bool:
+    return parcel.hold is not None and parcel.hold.by is not HeldBy.REPEAT
+
+
+def _held_entry(parcel: Parcel, now: datetime) -> LogEntry:
+    assert parcel.hold is not None
+    names: Mapping[str, object] = {"for": [each.name for each in parcel.audience.mentions]} if parcel.copy else {}
+    detail = {"by": parcel.hold.by.value, "reason": parcel.hold.words, "until": parcel.hold.until.isoformat(), **names}
+    return LogEntry(parcel.news.alert_id, now, LogEvent.HELD, parcel.news.level, parcel.channel, detail)
+
+
+def _cancelled(held: HeldMessage, reason: Pointless, now: datetime) -> LogEntry:
+    detail = {"news": held.event.value, "reason": reason.value}
+    return LogEntry(held.alert.id, now, LogEvent.CANCELLED, held.level, held.channel, detail)
