@@ -1,4 +1,4 @@
-"""Keeps the store small: removes old rows of ledger, alerts, inbox, runs, queue and the record of who waited."""
+"""Keeps the store small: removes old rows of ledger, alerts, silences, inbox, runs, queue and of who waited."""
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -13,6 +13,7 @@ from roundsman.repositories.engine import Store
 from roundsman.repositories.inbox import InboxRepository
 from roundsman.repositories.observations import ObservationRepository
 from roundsman.repositories.runs import RunRepository
+from roundsman.repositories.silences import SilenceRepository
 from roundsman.repositories.stale_spans import StaleSpanRepository
 from roundsman.repositories.ticks import TickRepository
 from roundsman.scheduling.job import Job, JobContext, Outcome
@@ -42,6 +43,7 @@ class Cleanup(Job):
         self._queue = queue
         self._alerts = AlertRepository()
         self._inbox = InboxRepository()
+        self._silences = SilenceRepository()
         self._runs = RunRepository()
         self._observations = ObservationRepository()
         self._spans = StaleSpanRepository()
@@ -57,6 +59,9 @@ class Cleanup(Job):
             ),
             inbox=self._in_batches(
                 ctx, lambda connection: self._inbox.prune(connection, now - INBOX_KEPT_FOR, limit=_BATCH_ROWS)
+            ),
+            silences=self._in_batches(
+                ctx, lambda connection: self._silences.prune(connection, now - ALERTS_KEPT_FOR, limit=_BATCH_ROWS)
             ),
             runs=self._in_batches(ctx, lambda connection: self._runs.prune(connection, now, limit=_BATCH_ROWS)),
             observations=self._in_batches(

@@ -84,6 +84,9 @@ def delivery_words(
     level = f" level {notification.level}" if notification.level > 1 else ""
     event = "" if notification.event is NotificationEvent.FIRING else f" {notification.event}"
     event = level + event + (f" with {notification.tells_of - 1} more" if notification.tells_of > 1 else "")
+    if notification.held_by is not None and notification.status is NotificationStatus.HELD:
+        why = notification.held_by.replace("_", " ")
+        return f"{notification.channel}{event} held until {_local(notification.not_before, zone)} ({why})"
     words = f"{notification.channel}{event} {notification.status}"
     if notification.status in (NotificationStatus.PENDING, NotificationStatus.SENDING):
         state = channels.get(notification.channel)
@@ -122,6 +125,7 @@ def _row(alert: Alert, deliveries: Sequence[Notification], channels: Mapping[str
                 "alerts": entry.tells_of,
                 "status": entry.status,
                 "attempts": entry.attempts,
+                "held_by": entry.held_by,
                 "not_before": entry.not_before,
                 "finished_at": entry.finished_at,
                 "error": entry.error,

@@ -16,6 +16,8 @@ from roundsman.repositories.alerts import Alert, AlertRepository
 from roundsman.repositories.channels import ChannelRepository
 from roundsman.repositories.notifications import Notification, NotificationRepository, NotificationStatus
 
+UNFINISHED = (NotificationStatus.HELD, NotificationStatus.PENDING, NotificationStatus.SENDING)
+
 AlertArgument = Annotated[int, typer.Argument(metavar="ID", min=1, help="The number that `alerts list` shows.")]
 
 
@@ -33,7 +35,7 @@ def tell_why(
         channels = ChannelRepository().states(connection)
     if alert is None:
         raise BadInputError(f"There is no alert {alert_id}; `alerts list --all` shows those that are kept.")
-    waiting = [each for each in deliveries if each.status in (NotificationStatus.PENDING, NotificationStatus.SENDING)]
+    waiting = [each for each in deliveries if each.status in UNFINISHED]
     now, zone = session.clock.now(), session.settings.time_zone
     if as_json:
         print_json(_row(alert, trail, waiting))
@@ -61,6 +63,11 @@ def words_of(entry: LogEntry) -> str:
         until = f" until {detail['until']}" if "until" in detail else ""
         note = f": {detail['note']}" if "note" in detail else ""
         return f"{entry.event} by {detail.get('by')}{until}{note}"
+    if entry.event is LogEvent.HELD:
+        who = f" for {', '.join(detail['for'])}" if detail.get("for") else ""
+        return f"held {told}{who} until {detail.get('until')}: {detail.get('reason')}"
+    if entry.event is LogEvent.CHAIN_ENDED:
+        return "nobody has answered, and nobody is left who could be told"
     if entry.event is LogEvent.TOLD:
         together = f", together with {detail['together'] - 1} more" if detail.get("together", 1) > 1 else ""
         return f"told {told}{together}: {detail.get('words')}"
@@ -79,6 +86,8 @@ def _audience(detail: Any) -> str:
     if detail.get("mentions"):
         parts.append(f"calling {', '.join(detail['mentions'])}")
     parts.append(f"on {', '.join(detail['channels'])}" if detail.get("channels") else "on no channel")
+    if detail.get("route"):
+        parts.append(f"by the route {detail['route']}")
     if detail.get("not_configured"):
         parts.append(f"but not on {', '.join(detail['not_configured'])}, which is not configured")
     return " ".join(parts)
@@ -109,6 +118,7 @@ def _row(alert: Alert, trail: Sequence[LogEntry], waiting: Sequence[Notification
                 "event": each.event,
                 "level": each.level,
                 "attempts": each.attempts,
+                "held_by": each.held_by,
                 "not_before": each.not_before,
                 "error": each.error,
             }

@@ -74,9 +74,10 @@ class SilenceRepository:
         row = connection.execute(select(silences).where(silences.c.id == silence_id)).one_or_none()
         return None if row is None else _silence(row)
 
-    def prune(self, connection: Connection, before: datetime) -> int:
-        """Delete those that ended before; returns how many."""
-        return connection.execute(delete(silences).where(silences.c.ends_at < before)).rowcount
+    def prune(self, connection: Connection, before: datetime, *, limit: int) -> int:
+        """Delete up to `limit` of those that ended before; returns how many."""
+        old = select(silences.c.id).where(silences.c.ends_at < before).limit(limit)
+        return connection.execute(delete(silences).where(silences.c.id.in_(old))).rowcount
 
 
 def _silence(row: Row[Any]) -> Silence:
