@@ -4,7 +4,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from roundsman.conversations.policies.book import PolicyBook
-from roundsman.conversations.policies.file import read_policies
+from roundsman.conversations.policies.file import PolicyFile, read_policies
 from roundsman.conversations.policies.policy import Policy
 
 GOLDEN = Path(__file__).with_name("golden")
@@ -12,10 +12,12 @@ POLICIES = GOLDEN / "policies.toml"
 
 
 def golden_book() -> PolicyBook:
-    return read_policies(
+    file = PolicyFile(
         POLICIES.read_text(encoding="utf-8"),
         POLICIES.name,
-        otherwise=Policy("settings", timedelta(minutes=15), timedelta(minutes=15)),
         channels=["console"],
         read_file=lambda name: (GOLDEN / name).read_text(encoding="utf-8"),
     )
+    book = read_policies(file, Policy("settings", timedelta(minutes=15), timedelta(minutes=15)))
+    file.refuse_faults()
+    return book

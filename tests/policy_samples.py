@@ -3,8 +3,10 @@
 from datetime import timedelta
 from textwrap import dedent
 
+from roundsman.alerts.rules.file import read_rules
+from roundsman.alerts.rules.route import Rules
 from roundsman.conversations.policies.book import PolicyBook
-from roundsman.conversations.policies.file import read_policies
+from roundsman.conversations.policies.file import PolicyFile, read_policies
 from roundsman.conversations.policies.policy import Policy
 
 QUARTER = timedelta(minutes=15)
@@ -24,9 +26,14 @@ def read_file(name: str) -> str:
 
 
 def read(text: str) -> PolicyBook:
-    return read_policies(
-        dedent(text), "policies.toml", otherwise=OTHERWISE, channels=("console", "slack"), read_file=read_file
-    )
+    return read_both(text)[0]
+
+
+def read_both(text: str) -> tuple[PolicyBook, Rules]:
+    file = PolicyFile(dedent(text), "policies.toml", channels=("console", "slack"), read_file=read_file)
+    found = read_policies(file, OTHERWISE), read_rules(file)
+    file.refuse_faults()
+    return found
 
 
 SHOP = """\

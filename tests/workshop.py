@@ -16,7 +16,7 @@ from mongo_server import MongoPlace
 
 from config import load
 from jobs import JOBS
-from roundsman.app.policies import policy_book
+from roundsman.app.policies import policies_of
 from roundsman.app.settings import registry_of
 from roundsman.cli.commands import build
 
@@ -200,7 +200,8 @@ class Workshop:
         path = self.folder / block.argument
         path.write_text(block.body, encoding="utf-8")
         settings = load({"POLICIES_FILE": str(path), "SLACK_WEBHOOK_URL": "https://hooks.slack.com/x"}, self.folder)
-        assert policy_book(settings).policies, str(block)
+        found = policies_of(settings)
+        assert found.book.policies or found.rules.routes, str(block)
 
     def _lint(self, block: Block) -> None:
         assert block.argument is not None

@@ -8,12 +8,13 @@ from config import Settings
 from roundsman.alerts.book import AlertBook
 from roundsman.alerts.channels.base import Channel
 from roundsman.alerts.keeper import AlertKeeper
+from roundsman.alerts.rules.route import Rules
 from roundsman.alerts.sender import Sender
 from roundsman.alerts.templates import Language
 from roundsman.app.channels import channels_of
 from roundsman.app.conversations import ConversationParts
 from roundsman.app.parts import Parts, asks_for
-from roundsman.app.policies import policy_book
+from roundsman.app.policies import Policies, policies_of
 from roundsman.app.runs import RunParts
 from roundsman.app.settings import registry_of
 from roundsman.clock import Clock
@@ -68,6 +69,16 @@ class App:
         return channels_of(self.settings, self.clock, lambda: self.store)
 
     @cached_property
+    def policies(self) -> Policies:
+        """What their file says, or what holds without one. Raises ConfigurationError."""
+        return policies_of(self.settings)
+
+    @property
+    def rules(self) -> Rules:
+        """Where alerts go. Raises ConfigurationError."""
+        return self.policies.rules
+
+    @cached_property
     def sender(self) -> Sender:
         return Sender(
             self.store,
@@ -83,7 +94,7 @@ class App:
     @cached_property
     def book(self) -> AlertBook:
         names = [channel.name for channel in self.channels]
-        return AlertBook(self.store, self.clock, names, lambda: self.sender.wake())
+        return AlertBook(self.store, self.clock, names, lambda: self.sender.wake(), self.rules)
 
     @cached_property
     def keeper(self) -> AlertKeeper:
@@ -95,7 +106,7 @@ class App:
 
     @cached_property
     def conversations(self) -> ConversationParts:
-        return ConversationParts(self.settings, lambda: self.store, self.clock)
+        return ConversationParts(self.settings, lambda: self.policies.book, lambda: self.store, self.clock)
 
     @cached_property
     def runs(self) -> RunParts:
@@ -140,19 +151,19 @@ class App:
             }
         )
 
-    def reconfigure(self, settings: Settings, policies: PolicyBook | None = None) -> None:
+    def reconfigure(self, settings: Settings, policies: Policies | None = None) -> None:
         """Take other settings for all that can change while it runs; and these policies, or those they ask for.
 
         Raises ConfigurationError and StoreError, changing nothing.
         """
         settings = settings.with_source_of(self.settings)
         registry = registry_of(settings, self.jobs)
-        policies = policies or policy_book(settings)
+        policies = policies or policies_of(settings)
         channels = channels_of(settings, self.clock, lambda: self.store)
         self.sender.replace(channels, language=Language(settings.alerts.language), zone=settings.time_zone)
-        self.conversations.replace(settings, policies)
-        self.settings, self.registry, self.channels = settings, registry, channels
-        self.book.replace([channel.name for channel in channels], self.book.rules)
+        self.conversations.replace(settings, policies.book)
+        self.settings, self.registry, self.channels, self.policies = settings, registry, channels, policies
+        self.book.replace([channel.name for channel in channels], policies.rules)
 
     def close(self) -> None:
         """Let go of what was opened."""

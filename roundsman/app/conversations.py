@@ -6,7 +6,6 @@ from functools import cached_property
 from config import Settings
 from roundsman.alerts.verification import Verifier
 from roundsman.app.mongo import MongoParts
-from roundsman.app.policies import policy_book
 from roundsman.clock import Clock
 from roundsman.conversations.importer import Importer
 from roundsman.conversations.intake import Intake
@@ -25,17 +24,23 @@ from roundsman.repositories.page_syncs import PageSyncRepository
 
 
 class ConversationParts:
-    """The parts that conversations need, each made when it is first asked for. `store` opens the store."""
+    """The parts that conversations need, each made when it is first asked for.
 
-    def __init__(self, settings: Settings, store: Callable[[], Store], clock: Clock) -> None:
+    `policies` reads those in force, `store` opens the store.
+    """
+
+    def __init__(
+        self, settings: Settings, policies: Callable[[], PolicyBook], store: Callable[[], Store], clock: Clock
+    ) -> None:
         self._settings = settings
+        self._read_policies = policies
         self._store = store
         self._clock = clock
 
     @cached_property
     def policies(self) -> PolicyBook:
         """When a conversation is late. Raises ConfigurationError."""
-        return policy_book(self._settings)
+        return self._read_policies()
 
     @cached_property
     def source(self) -> ConversationSource:

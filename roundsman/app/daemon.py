@@ -26,7 +26,7 @@ class Daemon:
         self._app = app
         self._notifier = notifier
         self._scheduling = Scheduling(app.clock, app.ticks)
-        _ = app.conversations.policies  # a fault in their file is one of the settings: no start
+        _ = app.policies  # a fault in their file is one of the settings: no start
         app.works()  # builds the jobs; one of them may drive runs
         self._engine = app.runs.engine if app.drives_runs else None
         self._driving = None if self._engine is None else _driving(app)
@@ -59,7 +59,7 @@ class Daemon:
 
     def reload(self) -> None:
         """Read the settings again and take over what can change. Raises RoundsmanError; then nothing changed."""
-        before, policies = self._app.settings, self._app.conversations.policies
+        before, policies = self._app.settings, self._app.policies
         settings = read_settings(os.environ, working_folder())
         changes = differences(before, settings)
         self._app.reconfigure(settings)
@@ -70,13 +70,13 @@ class Daemon:
             raise
         logs.setup(settings.log_level, settings.secrets())
         has_file = settings.policies_file is not None or before.policies_file is not None
-        other_policies = has_file and self._app.conversations.policies.version != policies.version
-        if not changes and not other_policies:
+        versions = self._app.policies.versions.items() - policies.versions.items() if has_file else set()
+        if not changes and not versions:
             log.info("Settings read again: no difference")
         for change in changes:
             log.info("Settings: %s", change)
-        if other_policies:
-            log.info("Policies: version %s -> %s", policies.version, self._app.conversations.policies.version)
+        for name, version in sorted(versions):
+            log.info("%s: version %s -> %s", name, policies.versions[name], version)
 
     def _assign(self, *, at_start: bool) -> None:
         registry = self._app.registry

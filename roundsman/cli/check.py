@@ -33,9 +33,9 @@ def _workflows(session: Session) -> None:
 
 
 def _policies(session: Session) -> None:
-    from roundsman.app.policies import policy_book
+    from roundsman.app.policies import policies_of
 
-    policy_book(session.settings)
+    policies_of(session.settings)
 
 
 FURTHER_CHECKS: tuple[Callable[[Session], None], ...] = (_store, _jobs, _workflows, _policies)
@@ -56,7 +56,7 @@ def check_config(
                 "faults": faults,
                 "notes": list(settings.notes) if settings else [],
                 "settings": [_row(item) for item in settings.in_force] if settings else [],
-                "policies": _book_row(session) if settings and settings.policies_file else None,
+                **(_policy_rows(session) if settings and settings.policies_file else {"policies": None, "rules": None}),
             }
         )
     elif settings is None:
@@ -92,18 +92,23 @@ def _print_settings(session: Session) -> None:
     for note in settings.notes:
         say(f"Note: {note}")
     if settings.policies_file is not None:
-        from roundsman.app.policies import policy_book
+        from roundsman.app.policies import policies_of
         from roundsman.cli.policies import print_book
+        from roundsman.cli.rules import print_rules
 
-        print_book(policy_book(settings), session.clock.now())
+        policies = policies_of(settings)
+        print_book(policies.book, session.clock.now())
+        print_rules(policies.rules)
     say("The settings are in order.")
 
 
-def _book_row(session: Session) -> dict[str, Any]:
-    from roundsman.app.policies import policy_book
+def _policy_rows(session: Session) -> dict[str, Any]:
+    from roundsman.app.policies import policies_of
     from roundsman.cli.policies import book_row
+    from roundsman.cli.rules import rules_row
 
-    return book_row(policy_book(session.settings), session.clock.now())
+    policies = policies_of(session.settings)
+    return {"policies": book_row(policies.book, session.clock.now()), "rules": rules_row(policies.rules)}
 
 
 def _row(item: InForce) -> dict[str, str | None]:

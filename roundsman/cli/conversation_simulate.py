@@ -67,12 +67,12 @@ def simulate_policies(
 
 
 def _read(session: Session, file: Path) -> PolicyBook:
-    from roundsman.app.policies import policy_book
+    from roundsman.app.policies import policies_of
 
     if not file.is_file():
         what = "is not a file" if file.exists() else "does not exist"
         raise BadInputError(f"--policy: {file} {what}; give a file such as config/policies.toml.")
-    return policy_book(session.settings, file)
+    return policies_of(session.settings, file).book
 
 
 def _print(session: Session, found: Comparison, since_when: datetime | None, *, is_present: bool) -> None:

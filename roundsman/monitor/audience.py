@@ -6,7 +6,6 @@ from datetime import datetime
 from roundsman.conversations.charges import assigned_at
 from roundsman.conversations.policies.book import PolicyBook
 from roundsman.conversations.policies.policy import Level, Policy, Recipient, RecipientKind
-from roundsman.conversations.policies.staff import Staff, Team
 from roundsman.repositories.audience import Audience, Mention
 from roundsman.repositories.conversations import WatchedConversation
 
@@ -41,27 +40,15 @@ def _mentions(
 ) -> Iterable[Mention]:
     match recipient.kind:
         case RecipientKind.STAFF if recipient.staff is not None:
-            yield _person(recipient.staff)
+            yield recipient.staff.mention
         case RecipientKind.MANAGER if policy.team is not None and policy.team.manager is not None:
-            yield _person(policy.team.manager)
+            yield policy.team.manager.mention
         case RecipientKind.TEAM if policy.team is not None:
-            yield from _team(policy.team)
+            yield from policy.team.mentions
         case RecipientKind.ASSIGNEE:
             for person in assigned_at(watched.conversation, now):
                 known = book.staff_by_pancake.get(person.id)
                 if known is not None:
-                    yield _person(known)
+                    yield known.mention
                 elif person.name:
                     yield Mention(person.name)
-
-
-def _team(team: Team) -> Iterable[Mention]:
-    """The group that the services know it by; else its members."""
-    if team.slack is not None or team.telegram is not None:
-        yield Mention(team.key, team.slack, team.telegram)
-    else:
-        yield from map(_person, team.members)
-
-
-def _person(staff: Staff) -> Mention:
-    return Mention(staff.name, staff.slack, staff.telegram, staff.key)

@@ -16,7 +16,7 @@ from sqlalchemy.engine import URL
 from roundsman.cli.conversation_why import MOST_EVENTS
 from roundsman.clock import ManualClock
 from roundsman.conversations.policies.book import PolicyBook
-from roundsman.conversations.policies.file import read_policies
+from roundsman.conversations.policies.file import PolicyFile, read_policies
 from roundsman.conversations.policies.policy import Policy
 from roundsman.repositories.engine import Store, StoreOptions
 
@@ -97,7 +97,7 @@ def shell(tmp_path: Path) -> ConversationShell:
 def book(folder: Path) -> PolicyBook:
     settings = Policy("settings", timedelta(minutes=15), timedelta(minutes=15))
     text = (folder / "policies.toml").read_text(encoding="utf-8")
-    return read_policies(text, "policies.toml", otherwise=settings, channels=["console"], read_file=lambda name: "")
+    return read_policies(PolicyFile(text, "policies.toml", channels=["console"], read_file=lambda name: ""), settings)
 
 
 def store_of(shell: ConversationShell) -> Store:

@@ -11,7 +11,7 @@ from cli_shell import Shell
 
 from config import load
 from roundsman.app.composition import App
-from roundsman.app.policies import policy_book
+from roundsman.app.policies import policies_of
 from roundsman.clock import ManualClock
 from roundsman.conversations.policies.book import PolicyBook
 from roundsman.errors import EXIT_CONFIGURATION, BadInputError, ConfigurationError
@@ -207,20 +207,20 @@ def test_a_job_gets_the_book_and_after_a_reload_the_new_one(tmp_path: Path, cloc
 def test_another_file_can_be_tried_out(tmp_path: Path) -> None:
     settings = load({"ROUNDSMAN_STATE_DIR": "x"}, tmp_path)
     (tmp_path / "new.toml").write_text(POLICY.format("10m"))
-    assert policy_book(settings, tmp_path / "new.toml").policies[0].name == "p"
+    assert policies_of(settings, tmp_path / "new.toml").book.policies[0].name == "p"
     with pytest.raises(ConfigurationError, match=r"^The file .*/none\.toml does not exist\.$"):
-        policy_book(settings, tmp_path / "none.toml")
-    assert policy_book(settings).policies == ()
+        policies_of(settings, tmp_path / "none.toml")
+    assert policies_of(settings).book.policies == ()
 
 
 def test_a_broken_file_changes_nothing(tmp_path: Path, clock: ManualClock) -> None:
     file = tmp_path / "policies.toml"
     file.write_text(POLICY.format("10m"))
     with closing(app_of(tmp_path, clock)) as app:
-        before, settings, registry = app.conversations.policies, app.settings, app.registry
+        before, settings, registry = app.policies, app.settings, app.registry
         file.write_text(POLICY.format("10"))
         with pytest.raises(ConfigurationError, match="line 3"):
             app.reconfigure(load({"ROUNDSMAN_STATE_DIR": "x", "POLICIES_FILE": "policies.toml"}, tmp_path))
-        assert (app.conversations.policies, app.settings, app.registry) == (before, settings, registry)
+        assert (app.policies, app.settings, app.registry) == (before, settings, registry)
         app.reconfigure(settings, before)  # as a daemon does whose other parts refuse a reload
-        assert app.conversations.policies is before
+        assert app.conversations.policies is before.book

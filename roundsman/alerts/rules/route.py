@@ -1,14 +1,19 @@
 """Routes: where alerts of some kind go, when, and who is called next if nobody answers. Plain values."""
 
+import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
+from functools import cached_property
+from types import MappingProxyType
 from typing import Protocol
 
 from roundsman.alerts.rules.matcher import Matcher, cover
 from roundsman.repositories.alerts import Severity
 from roundsman.repositories.audience import Mention
+
+_DIGITS_OF_VERSION = 12
 
 
 class Hours(Protocol):
@@ -97,7 +102,12 @@ class Inhibition:
         return all(matcher.covers({"kind": kind}) for matcher in self.source if matcher.name == "kind")
 
     def mutes(self, source: Mapping[str, str], target: Mapping[str, str]) -> bool:
-        """Whether the first alert mutes the second one."""
+        """Whether the first alert mutes the second one.
+
+        Not when each could mute the other, or an alert itself: then nobody would be told of either.
+        """
+        if cover(self.source, target) and cover(self.target, source):
+            return False
         same = all(name in source and source.get(name) == target.get(name) for name in self.equal)
         return same and cover(self.source, source) and cover(self.target, target)
 
@@ -119,9 +129,15 @@ class Rules:
 
     routes: tuple[Route, ...] = ()
     inhibitions: tuple[Inhibition, ...] = BUILT_IN
-    hours_of: Mapping[str, Hours] | None = None
+    hours_of: Mapping[str, Hours] = field(default_factory=lambda: MappingProxyType({}))
     """The own hours of people, by the key of their mention."""
 
     def route_for(self, facts: Mapping[str, str]) -> Route:
         """The route that is in force for an alert."""
         return next((route for route in self.routes if route.covers(facts)), DEFAULT_ROUTE)
+
+    @cached_property
+    def version(self) -> str:
+        """Equal for equal meaning, however it was written down."""
+        text = repr((self.routes, self.inhibitions, sorted(self.hours_of.items())))
+        return hashlib.sha256(text.encode()).hexdigest()[:_DIGITS_OF_VERSION]

@@ -23,7 +23,7 @@ class Source:
 
 
 def inhibit(parcels: Sequence[Parcel], sources: Sequence[Source], rules: Rules, now: datetime) -> list[Parcel]:
-    """Hold what is muted. Two alerts that would mute each other do not: both would be forgotten."""
+    """Hold what another alert mutes."""
     muting: dict[int, Source | None] = {}
     for each in parcels:
         if each.news.alert_id not in muting:
@@ -34,9 +34,7 @@ def inhibit(parcels: Sequence[Parcel], sources: Sequence[Source], rules: Rules, 
 def _muting(parcel: Parcel, sources: Sequence[Source], inhibitions: Sequence[Inhibition]) -> Source | None:
     mine = parcel.news.facts
     for source in sources:
-        if source.alert_id != parcel.news.alert_id and any(
-            rule.mutes(source.facts, mine) and not rule.mutes(mine, source.facts) for rule in inhibitions
-        ):
+        if source.alert_id != parcel.news.alert_id and any(rule.mutes(source.facts, mine) for rule in inhibitions):
             return source
     return None
 

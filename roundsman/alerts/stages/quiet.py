@@ -40,7 +40,7 @@ def _parts(parcel: Parcel, rules: Rules, now: datetime) -> Iterator[Parcel]:
     waiting: dict[datetime, list[Mention]] = {}
     holds: dict[datetime, Hold] = {}
     for mention in parcel.audience.mentions:
-        own = (rules.hours_of or {}).get(mention.key or "")
+        own = rules.hours_of.get(mention.key or "")
         if own is not None and not own.is_open(now):
             hold = _until(own, now, f"{mention.name} is off duty")
             if parcel.channel == f"telegram:{mention.telegram_id}":

@@ -1,32 +1,19 @@
 """`[[policy]]` with its `[[policy.level]]`."""
 
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
 
 from roundsman.conversations.exclusions import plain_letters
+from roundsman.conversations.policies.names import Names
 from roundsman.conversations.policies.policy import Level, Policy, Recipient, RecipientKind, Scope
-from roundsman.conversations.policies.section import Section, shown, suggestion
+from roundsman.conversations.policies.section import Section, refuse_same_names, shown, suggestion
 from roundsman.conversations.policies.staff import Staff, Team
-from roundsman.conversations.shifts.calendar import ALWAYS, ShiftCalendar
+from roundsman.conversations.shifts.calendar import ALWAYS
 from roundsman.repositories.watch_list import AnsweringClock
 
 _UNKNOWN_TEAM = Team("", manager=Staff("", ""))
 """Stands for a name that is a fault already, so that no level complains of it as well."""
 _SCOPE = frozenset({"pages", "types", "tags"})
 _CLOCKS = {clock.value: clock for clock in AnsweringClock}
-
-
-@dataclass(frozen=True)
-class Names:
-    """What a policy can refer to."""
-
-    calendars: Mapping[str, ShiftCalendar]
-    staff: Mapping[str, Staff]
-    teams: Mapping[str, Team]
-    channels: Collection[str]
-    """The channels that are set up."""
 
 
 def read_policy(section: Section, names: Names) -> Policy | None:
@@ -89,7 +76,7 @@ def _levels(section: Section, team: Team | None, names: Names, target: timedelta
         part = Section(section.faults, (*section.path, "level", place), f"{section.label}: level {number}", table)
         after = part.duration("after")
         to = tuple(_recipients(part, team, names))
-        levels.append(Level(number, after, to, tuple(_channels(part, names.channels))))
+        levels.append(Level(number, after, to, names.channels_in(part, "channels")))
         part.refuse_unknown()
         if after is not None and (after < before or (after == before and number > 1)):
             earlier = "the level before it" if number > 1 and before > target else "the time that is allowed"
@@ -120,29 +107,13 @@ def _recipients(part: Section, team: Team | None, names: Names) -> list[Recipien
     return list(dict.fromkeys(found))
 
 
-def _channels(part: Section, known: Collection[str]) -> list[str]:
-    found = []
-    for path, name in part.entries("channels"):
-        if name not in known:
-            advice = suggestion(name, known).replace("; known are", "; those set up are")
-            part.faults.add(path, f"{part.label}: channels: no channel {shown(name)} is set up{advice}")
-        found.append(name)
-    return list(dict.fromkeys(found))
-
-
 def refuse_unreachable(sections: list[Section], policies: list[Policy | None]) -> None:
     """Names that come twice, and policies that no conversation can reach."""
-    seen: dict[str, Section] = {}
+    refuse_same_names("policy", sections)
     everything: Section | None = None
     for section, policy in zip(sections, policies, strict=True):
         if everything is not None:
             section.fault(None, f"is never in force, as {everything.label} before it is for all; move that to the end")
-        name: Any = section.values.get("name")
-        if isinstance(name, str) and name in seen:
-            line = section.faults.line(seen[name].path)
-            section.fault("name", f"the policy in line {line} is called so already; name one of the two anew")
-        if isinstance(name, str):
-            seen.setdefault(name, section)
         restricts = _SCOPE & section.values.keys()  # also one that is a fault for itself
         if everything is None and policy is not None and policy.scope.is_everything and not restricts:
             everything = section

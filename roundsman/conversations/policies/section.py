@@ -1,6 +1,6 @@
 """One table of the file while it is read: typed values out of it, and a sentence with its line for each fault."""
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from datetime import timedelta
 from typing import Any, TypeVar
 
@@ -145,6 +145,18 @@ class Section:
             self.fault(key, f"there is no {kind} {shown(name)}{suggestion(name, known)}")
             return None
         return known[name]
+
+
+def refuse_same_names(kind: str, sections: Iterable[Section]) -> None:
+    """Note each name that comes twice among tables of a kind."""
+    seen: dict[str, Section] = {}
+    for section in sections:
+        name = section.values.get("name")
+        if isinstance(name, str) and name in seen:
+            line = section.faults.line(seen[name].path)
+            section.fault("name", f"the {kind} in line {line} is called so already; name one of the two anew")
+        if isinstance(name, str):
+            seen.setdefault(name, section)
 
 
 def suggestion(name: str, known: Collection[str]) -> str:

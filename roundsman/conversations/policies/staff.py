@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from roundsman.conversations.shifts.calendar import ShiftCalendar
+from roundsman.repositories.audience import Mention
 
 
 @dataclass(frozen=True)
@@ -21,6 +22,11 @@ class Staff:
     calendar: ShiftCalendar | None = None
     """None: the hours of the policy."""
 
+    @property
+    def mention(self) -> Mention:
+        """How a message calls this person."""
+        return Mention(self.name, self.slack, self.telegram, self.key)
+
 
 @dataclass(frozen=True)
 class Team:
@@ -33,3 +39,10 @@ class Team:
     telegram: str | None = None
     digest_from: int | None = None
     """So many late at once become one message; None: never."""
+
+    @property
+    def mentions(self) -> tuple[Mention, ...]:
+        """How a message calls them: as the group that the services know, else one by one."""
+        if self.slack is not None or self.telegram is not None:
+            return (Mention(self.key, self.slack, self.telegram),)
+        return tuple(member.mention for member in self.members)
