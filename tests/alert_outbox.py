@@ -7,8 +7,10 @@ from datetime import timedelta
 from alert_samples import KIND, unreplied
 from sqlalchemy import select
 
-from roundsman.alerts.book import AlertBook
+from roundsman.alerts.book import NO_RULES, AlertBook
 from roundsman.alerts.condition import Escalated, Escalation
+from roundsman.alerts.keeper import AlertKeeper
+from roundsman.alerts.rules.route import Rules
 from roundsman.clock import ManualClock
 from roundsman.repositories.alert_log import AlertLog, LogEntry
 from roundsman.repositories.alerts import Alert, AlertRepository, Resolution
@@ -29,9 +31,15 @@ class Outbox:
     clock: ManualClock
     channels: tuple[str, ...] = ("slack", "hook")
     claims: NotificationClaims = field(default_factory=NotificationClaims)
+    rules: Rules = NO_RULES
 
     def book(self) -> AlertBook:
-        return AlertBook(self.store, self.clock, self.channels, lambda: None)
+        return AlertBook(self.store, self.clock, self.channels, lambda: None, self.rules)
+
+    def keep(self, **later: float) -> int:
+        """Let this time pass, and look at what is due about the alerts."""
+        self.clock.advance(timedelta(**later))
+        return AlertKeeper(self.store, self.clock, self.book()).keep()
 
     def fire(self, *subjects: str, level: int = 1, audience: Audience = EVERYBODY, waited_min: int = 23) -> None:
         """The first of them has waited longest."""

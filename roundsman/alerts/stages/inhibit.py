@@ -23,7 +23,7 @@ class Source:
 
 
 def inhibit(parcels: Sequence[Parcel], sources: Sequence[Source], rules: Rules, now: datetime) -> list[Parcel]:
-    """Hold what another alert mutes."""
+    """Hold what another alert mutes. Two that mute each other, by different rules, do not: both would be forgotten."""
     muting: dict[int, Source | None] = {}
     for each in parcels:
         if each.news.alert_id not in muting:
@@ -34,7 +34,9 @@ def inhibit(parcels: Sequence[Parcel], sources: Sequence[Source], rules: Rules, 
 def _muting(parcel: Parcel, sources: Sequence[Source], inhibitions: Sequence[Inhibition]) -> Source | None:
     mine = parcel.news.facts
     for source in sources:
-        if source.alert_id != parcel.news.alert_id and any(rule.mutes(source.facts, mine) for rule in inhibitions):
+        if source.alert_id == parcel.news.alert_id or any(rule.mutes(mine, source.facts) for rule in inhibitions):
+            continue
+        if any(rule.mutes(source.facts, mine) for rule in inhibitions):
             return source
     return None
 
