@@ -29,6 +29,10 @@ def read(text: str) -> PolicyBook:
     return read_both(text)[0]
 
 
+def rules_of(text: str) -> Rules:
+    return read_both(text)[1]
+
+
 def read_both(text: str) -> tuple[PolicyBook, Rules]:
     file = PolicyFile(dedent(text), "policies.toml", channels=("console", "slack"), read_file=read_file)
     found = read_policies(file, OTHERWISE), read_rules(file)

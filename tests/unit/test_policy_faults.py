@@ -181,6 +181,9 @@ PIECES = st.sampled_from(
      'mon = "24h"\n', 'name = "p"\n', "name = 5\n",
      'to = ["b", 3]\n', "to = {}\n", 'after = "1h"\n', "after = []\n", "members = [[]]\n",
      'first_response = "1m"\n', "level = [1]\n", "holidays = [{}]\n", 'closed = [{ on = 1 }, "x"]\n', "policy = 1\n",
+     "[[route]]\n", "[[route.level]]\n", "[[inhibit]]\n", 'match = ["kind=a", "b"]\n', "match = 5\n", "route = {}\n",
+     'source = "severity=~high"\n', 'target = "kind=~(a*)*"\n', 'mention = ["b", "c"]\n', 'repeat = "1s"\n',
+     "group_by = [[]]\n", 'language = "vi"\n', 'fallback = "console"\n', "digest_from = true\n",
      "team = []\n", "staff = 1\n", "open = [1979-05-27T07:32:00Z]\n", 'pages = "\\u202e"\n', 'closed = 2026-09-02\n'],
 )  # fmt: skip
 

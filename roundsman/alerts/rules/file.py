@@ -13,6 +13,6 @@ def read_rules(file: PolicyFile) -> Rules:
     hours = {key: staff.calendar for key, staff in file.names.staff.items() if staff.calendar is not None}
     return Rules(
         read_routes(file.sections("route"), file.names),
-        read_inhibitions(file.sections("inhibit")),
+        read_inhibitions(file.sections("inhibit", "inhibition")),
         MappingProxyType(hours),
     )

@@ -10,13 +10,13 @@ from roundsman.conversations.policies.section import Section, refuse_same_names,
 
 def read_inhibitions(sections: Sequence[Section]) -> tuple[Inhibition, ...]:
     """All inhibitions, as far as they can be read; those that are always there come first."""
-    refuse_same_names("inhibition", sections)
     found = [*BUILT_IN]
     for section in sections:
         inhibition = _inhibition(section)
         if inhibition is not None:
             _refuse_mutual(section, inhibition, found)
             found.append(inhibition)
+    refuse_same_names("inhibition", sections)
     return tuple(found)
 
 

@@ -17,8 +17,8 @@ _WORDINGS = {wording.value: wording for wording in Wording}
 
 def read_routes(sections: Sequence[Section], names: Names) -> tuple[Route, ...]:
     """All routes, as far as they can be read."""
-    refuse_same_names("route", sections)
     routes = [_route(section, names) for section in sections]
+    refuse_same_names("route", sections)
     _refuse_unreachable(sections, routes)
     return tuple(route for route in routes if route is not None)
 

@@ -48,16 +48,18 @@ class PolicyFile:
         staff = self._staff(calendars)
         self.names = Names(calendars, staff, self._teams(staff), channels)
 
-    def sections(self, kind: str) -> list[Section]:
-        """The tables `[[kind]]`."""
+    def sections(self, kind: str, called: str | None = None) -> list[Section]:
+        """The tables `[[kind]]`, and what people call one of them if that is another word."""
+        called = called or kind
         self._root.knows(kind)
         tables: Any = self._root.values.get(kind, [])
         if not isinstance(tables, list) or not all(isinstance(each, Mapping) for each in tables):
-            advice = f"begin each {kind} with [[{kind}]], in double brackets"
+            advice = f"begin each {called} with [[{kind}]], in double brackets"
             self._root.fault(None, f"{kind} is {shown(tables)}; {advice}", kind)
             return []
         return [
-            Section(self._root.faults, (kind, place), f"{kind} {place + 1}", each) for place, each in enumerate(tables)
+            Section(self._root.faults, (kind, place), f"{called} {place + 1}", each)
+            for place, each in enumerate(tables)
         ]
 
     def refuse_faults(self) -> None:
