@@ -9,7 +9,7 @@ import logging
 
 from roundsman.alerts.book import AlertBook, AlertDesk
 from roundsman.alerts.condition import Escalation
-from roundsman.alerts.news import facts_of_alert
+from roundsman.alerts.rules.facts import facts_of_alert
 from roundsman.clock import Clock
 from roundsman.logs import fields
 from roundsman.repositories.alert_log import AlertLog, LogEntry, LogEvent

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cached_property
 
+from roundsman.alerts.rules.facts import facts_of
 from roundsman.alerts.rules.route import DEFAULT_ROUTE, Route
 from roundsman.repositories.alerts import Alert, Severity
 from roundsman.repositories.audience import Audience
@@ -79,16 +80,3 @@ class Parcel:
 def rank_of(severity: Severity, level: int) -> int:
     """The order in which messages leave."""
     return _SEVERITIES.index(severity) * (_LEVELS + 1) + _LEVELS - max(0, min(level, _LEVELS))
-
-
-def facts_of(
-    kind: str, severity: Severity, level: int, subject: str, job: str | None, labels: Mapping[str, str]
-) -> dict[str, str]:
-    """An alert's labels, and the facts beside them that matchers can name."""
-    known = {"kind": kind, "severity": severity.value, "level": str(level), "subject": subject, "job": job or ""}
-    return {name: str(value) for name, value in labels.items()} | known
-
-
-def facts_of_alert(alert: Alert) -> dict[str, str]:
-    """The same of a stored alert; its team is not known."""
-    return facts_of(alert.kind, alert.severity, alert.level, alert.subject, alert.job, alert.labels)

@@ -10,7 +10,8 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
-from roundsman.alerts.news import News, Parcel, facts_of_alert
+from roundsman.alerts.news import News, Parcel
+from roundsman.alerts.rules.facts import facts_of_alert
 from roundsman.alerts.rules.route import Route, Rules
 from roundsman.alerts.stages.dedup import Pointless, Standing, keys_of, number_copies, why_pointless
 from roundsman.alerts.stages.group import group, message, together

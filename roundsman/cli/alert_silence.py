@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from roundsman.alerts.news import facts_of_alert
+from roundsman.alerts.rules.facts import facts_of_alert
 from roundsman.alerts.rules.matcher import Matcher, cover
 from roundsman.alerts.silencing import Ended, Silencer
 from roundsman.cli.group import command_group

@@ -58,6 +58,7 @@ def condition(case: Case, book: PolicyBook, now: datetime) -> Condition:
         annotations=_facts(case, book, now),
         level=step.told[-1],
         audience=audience_of(case.watched, case.policy, step.told, book, now),
+        unanswered_after=unanswered_after(case.policy, step.told[-1], now),
     )
 
 
@@ -70,7 +71,20 @@ def escalation(case: Case, book: PolicyBook, now: datetime) -> Escalation:
         audience=audience_of(case.watched, case.policy, told, book, now),
         annotations=_facts(case, book, now),
         severity=severity_of(told[-1]),
+        unanswered_after=unanswered_after(case.policy, told[-1], now),
     )
+
+
+def unanswered_after(policy: Policy, level: int, now: datetime) -> timedelta | None:
+    """How long after the last level nobody is left who could be told, which the journal then says.
+
+    It is as long, in shift time, as from the level before to the last one. A policy of one level is no chain.
+    """
+    if len(policy.levels) < 2 or level < policy.levels[-1].number:
+        return None
+    before, last = (each.after or policy.next_response for each in policy.levels[-2:])
+    end = policy.calendar.after(now, max(last - before, _MINUTE))
+    return None if end is None else end - now
 
 
 def resolution(case: Case, book: PolicyBook, now: datetime) -> Resolution:

@@ -30,7 +30,7 @@ from roundsman.repositories.ticks import TickRepository
 from roundsman.scheduling.job import JobContext, StoppedError, StopReason, StopToken
 
 LOG = logging.LoggerAdapter(logging.getLogger("test"), {})
-NOTHING = {"ticks": 0, "alerts": 0, "inbox": 0, "runs": 0, "observations": 0, "stale_spans": 0}
+NOTHING = {"ticks": 0, "alerts": 0, "silences": 0, "inbox": 0, "runs": 0, "observations": 0, "stale_spans": 0}
 AWAY = "Redis redis 127.0.0.1:6379/0 was not reached; check REDIS_URL."
 
 
