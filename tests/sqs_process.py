@@ -7,6 +7,9 @@ the `moto_server` command:
 - Calls go one at a time. moto's own code takes no locks, so two receivers may be handed the same message, and a
   message that is sent while another one is deleted may vanish.
 - It does not count all messages several times for each one that it takes or hands out.
+- A group of a FIFO queue keeps its order. moto holds a message under way for as long as a receive call does not come by
+  it: when the lease of several of a group is over, the last of them opens the group, and goes first. So it is with one
+  that is put back, too, if the clock shows the same at the next look.
 - It ends itself when the folder of the test run is gone.
 """
 
@@ -109,12 +112,18 @@ def _polling(lock: Any, clock: Clock, receive: Callable[..., Any]) -> Callable[.
         end = time.monotonic() + int(wait_seconds_timeout)
         while True:
             with lock:
+                _let_go_of_what_is_over(self.queues.get(queue_name))
                 found = receive(self, queue_name, count, 0, visibility_timeout, message_attribute_names)
             if found or time.monotonic() >= end or queue_name not in self.queues:
                 return found
             self.get_queue(queue_name).wait_for_messages(0.1)
 
     return polling
+
+
+def _let_go_of_what_is_over(queue: Any) -> None:
+    if queue is not None:
+        queue.pending_messages.difference_update([one for one in queue.pending_messages if one.visible])
 
 
 def _watch(folder: Path) -> None:

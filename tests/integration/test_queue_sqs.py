@@ -193,6 +193,25 @@ def test_what_arrives_when_nobody_waits_any_more_goes_back_at_once(make: Make) -
     assert numbers(received) == [1]
 
 
+# --- groups ---
+
+
+def test_what_one_call_brought_of_a_group_comes_back_in_its_order_when_the_receiver_has_died(
+    make: Make, account: SqsAccount
+) -> None:
+    queues = make(fifo=True)
+    queue = queues.queue()
+    queue.enqueue(drafts(range(4), group="a"))
+    held = account.client.receive_message(QueueUrl=queues.place.queue_url, MaxNumberOfMessages=10, VisibilityTimeout=30)
+    assert len(held["Messages"]) == 4
+    queues.pass_time(timedelta(seconds=31))
+    received = []
+    while messages := take(queue):
+        received += numbers(messages)
+        queue.ack(messages)
+    assert received == [0, 1, 2, 3]
+
+
 # --- duplicates ---
 
 
