@@ -1,17 +1,23 @@
 """kill -9 at every commit and at every call outside, from the submission of a run to its last event.
 
-A life without a kill numbers its points; then, on a new store each, a life is killed at one of them, and the next one
-must see the run through. A second sweep kills those who clear up after a first kill.
+A few lives without a kill number their points; then, on a new store each, a life is killed at one of them, and the next
+one must see the run through. A second sweep kills those who clear up after a first kill.
+
+Threads run beside each other, so a point that one life comes by may be none of another's: who sends a message that
+nobody sent, the main thread or the run's own, is a matter of who is first. Each point that all lives came by while they
+were numbered must be killed at; the others are tried once, and prove nothing when no life comes by them.
 """
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from dataclasses import dataclass
 from datetime import timedelta
 from itertools import pairwise
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 from crash_lives import ALL, CHEAP, DEAR, KILLED, STORES, Grounds, Lives, grounds, lives, queue_of
@@ -27,8 +33,12 @@ LATER = timedelta(seconds=31)
 """When the next life begins, by its clock: a message that was not sent within half a minute is missed."""
 MUCH_LATER = timedelta(hours=2)
 """Every lease is over."""
-MOST_MISSED = 0.1
-"""Of all points. Threads run beside each other, so not every life comes by every point."""
+T = TypeVar("T")
+Found = TypeVar("Found")
+NUMBERED = 3
+"""So many lives tell which points are sure: one in ten takes another way."""
+TRIES = 6
+"""At a sure point, until a life comes by it. What six lives pass over, having been in each of three, is a fault."""
 
 
 class Trial:
@@ -119,70 +129,98 @@ def where(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[list[Groun
         yield made
 
 
-def sweep(where: Sequence[Grounds], lead: Sequence[str] = (), *, inside: bool = False) -> list[str]:
-    """Kill a life at each of its points, after lives that are killed at those of the `lead`. Returns the points.
+@dataclass(frozen=True)
+class Sweep:
+    """Kills of one life after another, each at one point."""
 
-    `inside`: the run is submitted in the process that drives it.
+    lead: Sequence[str] = ()
+    """Points at which the lives before it are killed."""
+    inside: bool = False
+    """The run is submitted in the process that drives it."""
 
-    With a lead, and where lives are dear, at half of them: before the one is nearly where it is after the other.
-    """
-    with lives() as hosts, where[0].one() as ground:
-        trial = Trial(ground, where[0], hosts, inside=inside)
-        assert [trial.live(name) for name in [*lead, None]] == [*[KILLED] * len(lead), 0]
-        trial.assert_all_is_well()
-        every = not lead and where[0].sort not in DEAR
-        points = [point for point in trial.points() if every or ": after" in point]
-    shares = [points[number :: len(where)] for number in range(len(where))]
-    with ThreadPoolExecutor(len(where)) as threads:
-        found = threads.map(lambda one, share: kill_at(one, share, lead, inside=inside), where, shares)
-        missed = [each for part in found for each in part]
-    assert len(missed) <= MOST_MISSED * len(points), missed
-    return points
+    def over(self, where: Sequence[Grounds]) -> list[str]:
+        """Returns the points that are sure: at every one of them a life was killed.
 
-
-def kill_at(where: Grounds, points: Sequence[str], lead: Sequence[str], *, inside: bool) -> list[str]:
-    """Returns the points by which no life came, although it was tried twice: threads take turns as they like."""
-    with lives() as hosts:
-        return [
-            point
-            for point in points
-            if not any(was_killed_at(where, hosts, point, lead, inside=inside) for _ in range(2))
+        With a lead, and where lives are dear, it is at half of them: before the one is nearly where it is after the
+        other.
+        """
+        every = not self.lead and where[0].sort not in DEAR
+        numbered = [
+            {point: None for point in points if every or ": after" in point}
+            for points in shared_out(where, range(NUMBERED), lambda one, hosts, _: self._points(one, hosts))
         ]
+        tries = {point: 1 for points in numbered for point in points}
+        sure = [point for point in tries if all(point in points for points in numbered)]
+        tries |= dict.fromkeys(sure, TRIES)
+        found = shared_out(where, list(tries), lambda one, hosts, point: self._kills(one, hosts, point, tries[point]))
+        missed = [point for point, was_killed in zip(tries, found, strict=True) if point in sure and not was_killed]
+        assert missed == []
+        return sure
 
-
-def was_killed_at(where: Grounds, hosts: Lives, point: str, lead: Sequence[str], *, inside: bool) -> bool:
-    """Whether a life came by this point; then it was killed there, and all is well after the next one."""
-    with where.one() as ground:
-        trial = Trial(ground, where, hosts, inside=inside)
-        try:
-            codes = [trial.live(name) for name in [*lead, point]]
-            is_killed = codes[-1] == KILLED
-            if is_killed:
-                codes.append(trial.live(None))
-            assert codes[-1] == 0
-            trial.tidy()
+    def _points(self, where: Grounds, hosts: Lives) -> list[str]:
+        """Those of a life that comes to its end."""
+        with where.one() as ground:
+            trial = Trial(ground, where, hosts, inside=self.inside)
+            self._live_through_the_lead(trial)
+            assert trial.live(None) == 0
             trial.assert_all_is_well()
-        except AssertionError as error:
-            error.add_note(trial.story(point))
-            raise
-    return is_killed
+            return trial.points()
+
+    def _kills(self, where: Grounds, hosts: Lives, point: str, tries: int) -> bool:
+        """Whether one of so many lives came by this point."""
+        return any(self._kills_at_once(where, hosts, point) for _ in range(tries))
+
+    def _kills_at_once(self, where: Grounds, hosts: Lives, point: str) -> bool:
+        """Whether a life came by this point; then it was killed there. All is well after it, or after the next one."""
+        with where.one() as ground:
+            trial = Trial(ground, where, hosts, inside=self.inside)
+            try:
+                self._live_through_the_lead(trial)
+                code = trial.live(point)
+                was_killed = code == KILLED
+                assert (trial.live(None) if was_killed else code) == 0
+                trial.tidy()
+                trial.assert_all_is_well()
+            except AssertionError as error:
+                error.add_note(trial.story(point))
+                raise
+        return was_killed
+
+    def _live_through_the_lead(self, trial: Trial) -> None:
+        assert [trial.live(name) for name in self.lead] == [KILLED] * len(self.lead)
+
+
+def shared_out(
+    where: Sequence[Grounds], all_of_it: Sequence[T], work: Callable[[Grounds, Lives, T], Found]
+) -> list[Found]:
+    """What the work on each found. The grounds share it and work at once, each with lives of its own."""
+
+    def share(number: int) -> list[Found]:
+        with lives() as hosts:
+            return [work(where[number], hosts, one) for one in all_of_it[number :: len(where)]]
+
+    with ThreadPoolExecutor(len(where)) as threads:
+        shares = list(threads.map(share, range(len(where))))
+    return [shares[place % len(where)][place // len(where)] for place in range(len(all_of_it))]
 
 
 @pytest.mark.parametrize("where", ALL, indirect=True)
 def test_a_kill_at_any_point_costs_nothing_but_a_repeat_of_what_was_in_flight(where: Sequence[Grounds]) -> None:
-    points = sweep(where)
+    points = Sweep().over(where)
     assert {point.partition(":")[0] for point in points} >= {"MainThread", "runs", "step-0", "tell-listener"}
     assert len(points) >= 24
 
 
 @pytest.mark.parametrize("where", CHEAP, indirect=True)
 def test_nor_does_a_kill_of_who_clears_up_after_a_kill(where: Sequence[Grounds]) -> None:
-    assert len(sweep(where, lead=["step-0: after working 1"])) >= 12
+    points = Sweep(lead=["step-0: after working 1"]).over(where)
+    assert {point.partition(":")[0] for point in points} >= {"MainThread", "runs", "step-0", "tell-listener"}
+    assert len(points) >= 12
 
 
 @pytest.mark.parametrize("where", STORES, indirect=True)
 def test_nor_of_the_process_that_submits_and_drives_it_at_once(where: Sequence[Grounds]) -> None:
-    points = sweep(where, inside=True)
+    points = Sweep(inside=True).over(where)
     assert "runs: before commit 1" in points  # which stores and claims in one
     assert not any(point.startswith("MainThread") and point.endswith("commit 2") for point in points)
     assert len(points) >= 24
