@@ -41,9 +41,8 @@ def snooze_conversation(
         raise BadInputError(f"Nobody is told of {conversation_id} anyway. {exclusion}")
     moment = None if until == OFF else _moment(until, policy, now)
     with session.store.write() as connection:
-        reader = app.conversations.source.reader(connection)
-        reader.lock([conversation_id])
-        row = app.conversations.keeper.snooze(connection, reader, conversation_id, moment, by=person(), now=now)
+        app.conversations.source.reader(connection).lock([conversation_id])
+        row = app.conversations.keeper.snooze(connection, watched, moment, by=person(), now=now)
     if row is None:
         raise BadInputError(f"Nobody waits in {conversation_id}, so there is nothing to put off.")
     if moment is None:

@@ -77,17 +77,16 @@ class WatchKeeper:
     def snooze(
         self,
         connection: Connection,
-        reader: ConversationReader,
-        conversation_id: str,
+        watched: WatchedConversation,
         until: datetime | None,
         *,
         by: str,
         now: datetime,
     ) -> WatchRow | None:
         """Put a wait off until a moment, or no longer; the caller holds its lock. None: nobody waits."""
+        conversation_id = watched.conversation.conversation_id
         row = self._rows.find(connection, [conversation_id]).get(conversation_id)
-        watched = reader.watched([conversation_id]).get(conversation_id)
-        if row is None or watched is None or row.state.is_idle:
+        if row is None or row.state.is_idle:
             return None
         facts = facts_of(watched, row.state)
         policy = self._book.policy_for(facts.page.page_id, facts.type, facts.tags)

@@ -1,7 +1,7 @@
-"""One look at the conversations that are due: asked for once more outside of a transaction, then written in one.
+"""One look at the conversations that are due: asked for once more, read, and then written in one short transaction.
 
-Between the two the world may move, so what is written is judged anew from what is stored then; the first look only says
-for which conversations the newest messages are worth a request.
+Nothing outside is waited for within that transaction: SQLite has one writer at a time, and a MongoDB may be slow. What
+was read may be old by then; so whatever has changed on the watch list since is left to the next round.
 """
 
 from collections.abc import Collection, Mapping, Sequence, Set
@@ -17,6 +17,7 @@ from roundsman.conversations.incident import Step, look
 from roundsman.conversations.keeper import facts_of, noted
 from roundsman.conversations.policies.book import PolicyBook
 from roundsman.conversations.policies.policy import Policy
+from roundsman.conversations.sender import ChatMessage
 from roundsman.conversations.source import ConversationSource
 from roundsman.conversations.threads import read_threads
 from roundsman.conversations.waiting import waiting_state
@@ -54,6 +55,14 @@ class _Asked(NamedTuple):
     """They were to be read again, and could not be."""
 
 
+class _Seen(NamedTuple):
+    """What the source says, beside the rows as they stood before it was asked."""
+
+    rows: Mapping[str, WatchRow]
+    watched: Mapping[str, WatchedConversation]
+    threads: Mapping[str, Sequence[ChatMessage]]
+
+
 class Round:
     """Looks at rows for one job, which it names in its alerts."""
 
@@ -69,8 +78,9 @@ class Round:
     def walk(self, ctx: JobContext, batch: Sequence[WatchRow], unsure: Collection[str], now: datetime) -> Done:
         """Look at these rows. Of conversations on `unsure` pages nothing is told but ends."""
         asked = self._reread(ctx, [row for row in batch if row.page_id not in unsure], now)
+        seen = self._read([row.conversation_id for row in batch])
         with self._alerts.transaction(self._job) as desk:
-            return self._write(desk, [row.conversation_id for row in batch], asked, unsure, now)
+            return self._write(desk, seen, asked, unsure, now)
 
     # --- before ---
 
@@ -96,19 +106,23 @@ class Round:
             ctx.log.warning("Conversation %s could not be read again before an alert: %s", conversation_id, reason)
         return _Asked({each: until for each, until in certain.items() if each not in found.read}, found.failed.keys())
 
+    def _read(self, batch: Sequence[str]) -> _Seen:
+        with self._store.read() as connection:
+            rows = self._rows.find(connection, batch)  # first: what the source says is never older than these
+            reader = self._source.reader(connection)
+            watched = reader.watched(rows.keys())
+            return _Seen(rows, watched, read_threads(reader, watched))
+
     # --- then ---
 
-    def _write(
-        self, desk: AlertDesk, batch: Sequence[str], asked: _Asked, unsure: Collection[str], now: datetime
-    ) -> Done:
-        reader = self._source.reader(desk.connection)
-        reader.lock(batch)
-        rows = self._rows.find(desk.connection, batch)
-        watched = reader.watched(rows.keys())
-        threads = read_threads(reader, watched)
+    def _write(self, desk: AlertDesk, seen: _Seen, asked: _Asked, unsure: Collection[str], now: datetime) -> Done:
+        self._source.reader(desk.connection).lock(seen.rows.keys())
+        present = self._rows.find(desk.connection, seen.rows.keys())
+        rows = {name: row for name, row in seen.rows.items() if present.get(name) == row}
+        watched = {name: seen.watched[name] for name in rows if name in seen.watched}
         cases: list[Case] = []
-        for conversation_id, thread in threads.items():
-            row, each = rows[conversation_id], watched[conversation_id]
+        for conversation_id, each in watched.items():
+            row, thread = rows[conversation_id], seen.threads[conversation_id]
             until = asked.certain_until.get(conversation_id, now)
             may_tell = until is not None and row.page_id not in unsure
             state = waiting_state(thread, now)

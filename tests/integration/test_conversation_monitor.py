@@ -21,7 +21,7 @@ from roundsman.repositories.conversation_tables import conversations
 from roundsman.repositories.conversations import ConversationRepository
 from roundsman.repositories.engine import Store
 from roundsman.repositories.tables import alerts, notifications
-from roundsman.repositories.watch_list import AnsweringClock
+from roundsman.repositories.watch_list import AnsweringClock, WatchListRepository
 from roundsman.scheduling.job import JobContext, OutcomeKind, StoppedError, StopReason, StopToken
 
 LOG = logging.LoggerAdapter(logging.getLogger("test"), {})
@@ -298,13 +298,13 @@ def test_a_standing_wait_is_not_read_again_and_again(sqlite_desk: Round, monkeyp
 
 @pytest.mark.postgres
 def test_a_round_beside_an_import_forgets_nobody(postgres_store: Store, clock: ManualClock, tmp_path: Path) -> None:
-    """A round that read a thread before an import committed must not write its older state over the import's.
+    """A round that read a row before an import committed must not write its older state over the import's.
 
     The round is held in the middle of its transaction; the import then has to wait for the conversation's lock.
     """
     desk = Round(postgres_store, clock, tmp_path)
     desk.take(export(messages=[message("m1", ago(20)), message("m2", ago(10), staff()), message("m3", ago(-30))]))
-    clock.advance(timedelta(minutes=20))  # m3 is to be looked at again, so the round reads the thread
+    clock.advance(timedelta(minutes=20))  # m3 is to be looked at again, so the round writes the row
     imported = threading.Event()
 
     def bring_a_question() -> None:
@@ -319,17 +319,16 @@ def test_a_round_beside_an_import_forgets_nobody(postgres_store: Store, clock: M
 
 
 def _during_the_round(desk: Round, begin: Callable[[], None], is_waiting: Callable[[], bool]) -> None:
-    threads = ConversationRepository.threads
+    put = WatchListRepository.put
 
-    def slow(self: ConversationRepository, connection: Any, ids: Any) -> Any:
-        found = threads(self, connection, ids)
+    def slow(self: WatchListRepository, connection: Any, rows: Any) -> None:
         if threading.current_thread() is threading.main_thread():
             begin()
             assert is_waiting()
-        return found
+        put(self, connection, rows)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(ConversationRepository, "threads", slow)
+        patch.setattr(WatchListRepository, "put", slow)
         desk.walk()
 
 

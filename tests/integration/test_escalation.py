@@ -80,9 +80,8 @@ def test_what_is_put_off_is_told_when_the_time_is_over(desk: Rounds) -> None:
     desk.walk_until(12)
     until = desk.clock.now() + timedelta(minutes=40)
     with desk.store.write() as connection:
-        row = desk.keeper.snooze(
-            connection, StoreSource().reader(connection), "100_1", until, by="Lan", now=desk.clock.now()
-        )
+        watched = StoreSource().reader(connection).watched(["100_1"])["100_1"]
+        row = desk.keeper.snooze(connection, watched, until, by="Lan", now=desk.clock.now())
     assert row is not None
     assert row.due_at == until
     assert not any("escalated" in each for each in desk.walk_until(39))

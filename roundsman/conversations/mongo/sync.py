@@ -1,8 +1,8 @@
 """Keeps the watch list true to a MongoDB: whatever changed there is derived anew, batch by batch.
 
 A batch is read first and written then, in one transaction with the mark up to which everything was read: killed at any
-moment, the next round goes on there. What was read may be older than what the monitor, which reads within its
-transaction, has written in between. That lasts one round: the change that makes the difference is still to come.
+moment, the next round goes on there. What was read may be older than what the monitor has read and written in between.
+That lasts one round: the change that makes the difference is still to come.
 """
 
 import logging
