@@ -1,11 +1,15 @@
 """Rounds of the monitor over a real store and a real alert book."""
 
 import logging
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import pytest
 from chats import Desk
+from sqlalchemy import Connection
 
 from jobs.conversation_monitor import ConversationMonitor
 from roundsman.alerts.book import AlertBook
@@ -14,6 +18,7 @@ from roundsman.conversations.policies.book import PolicyBook
 from roundsman.conversations.policies.policy import Level, Policy
 from roundsman.conversations.source import ConversationSource, StoreSource
 from roundsman.repositories.alert_log import AlertLog
+from roundsman.repositories.conversations import ConversationRepository, MessageRecord
 from roundsman.repositories.engine import Store
 from roundsman.repositories.tables import alerts
 from roundsman.scheduling.job import JobContext, OutcomeKind, StopToken
@@ -72,3 +77,23 @@ def levels(*minutes: float, warn_before: float | None = None, **facts: Any) -> P
     further = tuple(Level(number, timedelta(minutes=each)) for number, each in enumerate(minutes[1:], start=2))
     warning = None if warn_before is None else timedelta(minutes=warn_before)
     return PolicyBook(Policy("levels", target, target, levels=(Level(1), *further), warn_before=warning, **facts))
+
+
+@contextmanager
+def while_it_reads(happens: Callable[[], object]) -> Iterator[None]:
+    """This happens when the next round has just read the threads, and has not written anything."""
+    threads = ConversationRepository.threads
+    left = [happens]
+
+    def slow(
+        self: ConversationRepository, connection: Connection, ids: Collection[str]
+    ) -> dict[str, list[MessageRecord]]:
+        found = threads(self, connection, ids)
+        if left:
+            left.pop()()
+        return found
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ConversationRepository, "threads", slow)
+        yield
+    assert not left

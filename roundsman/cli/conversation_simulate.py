@@ -78,7 +78,7 @@ def _read(session: Session, file: Path) -> PolicyBook:
 def _print(session: Session, found: Comparison, since_when: datetime | None, *, is_present: bool) -> None:
     zone = session.settings.time_zone
     first = max(found.past.start, found.past.observations[0].seen_at)
-    say(f"From {local_time(first, zone)} to {local_time(found.past.end, zone)}, {_rounds(len(found.past.rounds))}:")
+    say(f"From {local_time(first, zone)} to {local_time(found.past.end, zone)}, {_rounds(found.past)}:")
     title = "THESE POLICIES" if not is_present else "IN FORCE NOW"
     for name, key in _groups(found.names).items():
         asked, present = Counter(map(key, found.asked)), Counter(map(key, found.present))
@@ -100,6 +100,11 @@ def _print(session: Session, found: Comparison, since_when: datetime | None, *, 
     else:
         say(f"{len(found.asked)} would have been told with these policies, {len(found.present)} with those in force.")
     _say_real(session, found, since_when)
+    if found.past.held:
+        say(
+            f"Left out: {found.past.held} times nobody was told in a round, as the newest messages could not be had; "
+            "the walk tells of those at once."
+        )
 
 
 def _say_real(session: Session, found: Comparison, since_when: datetime | None) -> None:
@@ -115,12 +120,12 @@ def _say_real(session: Session, found: Comparison, since_when: datetime | None) 
     else:
         say(
             f"Since the policies in force came into force ({when}), {len(apart.only_real)} were told that the walk "
-            f"does not tell, and {len(apart.only_simulated)} were not (acknowledged, read again in vain, or answered "
-            "while they were asked for)."
+            f"does not tell, and {len(apart.only_simulated)} were not told that it tells."
         )
 
 
-def _rounds(number: int) -> str:
+def _rounds(past: Past) -> str:
+    number = past.count_rounds()
     return "1 round" if number == 1 else f"{number} rounds"
 
 
@@ -154,7 +159,8 @@ def _json(found: Comparison, since_when: datetime | None) -> dict[str, Any]:
     return {
         "start": found.past.start,
         "end": found.past.end,
-        "rounds": len(found.past.rounds),
+        "rounds": found.past.count_rounds(),
+        "held": found.past.held,
         "simulated": counted(found.asked),
         "in_force": counted(found.present),
         "really_told": [each._asdict() for each in found.real],

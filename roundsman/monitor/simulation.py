@@ -1,12 +1,12 @@
 """What other policies would have told: the past, as it was known at each moment, walked through once more.
 
 The same pure function that the monitor uses looks at the same facts at the same moments: what was observed of each
-conversation and when, when the monitor made its rounds, and which pages were too stale to judge. So the policies in
-force give the real past, and others what they would have made of it.
+conversation and when, when the monitor made its rounds, what it knew when it wrote, which pages were too stale to
+judge, and who had taken an alert upon himself. So the policies in force give the real past, and others what they would
+have made of it.
 
-Three things are not in the record. Whoever acknowledged an alert kept it from rising; a conversation whose newest
-messages could not be read before an alert was told of a round later; and an answer that a sync stored while a round was
-asking was known to that round, which counts from its beginning. A simulation knows of none of them.
+One thing is not in the record: a conversation whose newest messages could not be read before an alert was told of a
+round later, or never. How often that happened is.
 """
 
 import heapq
@@ -18,6 +18,7 @@ from typing import NamedTuple
 from roundsman.conversations.incident import Facts, look, next_look
 from roundsman.conversations.policies.book import PolicyBook
 from roundsman.conversations.policies.policy import Policy
+from roundsman.repositories.alert_log import TakenSpan
 from roundsman.repositories.conversations import Page
 from roundsman.repositories.observations import Observation
 from roundsman.repositories.stale_spans import StaleSpan
@@ -40,16 +41,32 @@ class Told(NamedTuple):
     """Ids of those whose conversation it was then."""
 
 
+class PastRound(NamedTuple):
+    """A round that the monitor made, or a part of one: what it wrote in one transaction."""
+
+    began_at: datetime
+    """What was due at this moment was judged as of it."""
+    known_until: datetime
+    """When it wrote. What a sync had stored by then was known to it."""
+
+
 @dataclass(frozen=True)
 class Past:
     """What was known, and when somebody looked. Everything in the order of time."""
 
     observations: Sequence[Observation]
     """Also those from before `start`: a wait that had begun then, and how far it was told, follow from them."""
-    rounds: Sequence[datetime]
+    rounds: Sequence[PastRound]
     start: datetime
     end: datetime
     stale: Sequence[StaleSpan] = ()
+    taken: Sequence[TakenSpan] = ()
+    held: int = 0
+    """How often somebody was not told of in a round because the newest messages could not be had."""
+
+    def count_rounds(self) -> int:
+        """How many rounds there were; one may have had parts."""
+        return len({each.began_at for each in self.rounds})
 
 
 def simulate(past: Past, book: PolicyBook) -> list[Told]:
@@ -70,16 +87,19 @@ class _Walk:
         self._stale: dict[str, list[StaleSpan]] = {}
         for span in past.stale:
             self._stale.setdefault(span.page_id, []).append(span)
+        self._taken: dict[str, list[TakenSpan]] = {}
+        for taken in past.taken:
+            self._taken.setdefault(taken.subject, []).append(taken)
 
     def told(self) -> list[Told]:
         found: list[Told] = []
         place = 0
         observations = self._past.observations
-        for now in self._past.rounds:
-            while place < len(observations) and observations[place].seen_at <= now:
+        for each in self._past.rounds:
+            while place < len(observations) and observations[place].seen_at <= each.known_until:
                 self._take(observations[place])
                 place += 1
-            found += self._round(now)
+            found += self._round(*each)
         return [each for each in found if self._past.start <= each.at < self._past.end]
 
     def _take(self, seen: Observation) -> None:
@@ -89,7 +109,7 @@ class _Walk:
         facts, policy = self._judged_by(seen)
         self._put(next_look(row._replace(snoozed_until=seen.snoozed_until), facts, policy, seen.seen_at))
 
-    def _round(self, now: datetime) -> Iterator[Told]:
+    def _round(self, now: datetime, known_until: datetime) -> Iterator[Told]:
         later: list[tuple[datetime, str]] = []
         while self._due and self._due[0][0] <= now:
             due_at, name = heapq.heappop(self._due)
@@ -98,10 +118,14 @@ class _Walk:
                 continue
             seen = self._known[name]
             facts, policy = self._judged_by(seen)
-            step = look(row, facts, policy, now, may_tell=not self._is_stale(seen.page_id, now))
-            if step.told:
+            step = look(row, facts, policy, now, may_tell=not self._is_stale(seen.page_id, known_until))
+            # A level of an alert that somebody has taken is passed over, as the monitor does, and comes no more
+            rises = row.incident_since is not None and not step.ended
+            if step.told and not (rises and self._is_taken(name, known_until)):
                 assert step.since is not None
-                yield Told(now, name, seen.page_id, step.told[-1], step.since, policy.name, tuple(seen.assignees))
+                yield Told(
+                    known_until, name, seen.page_id, step.told[-1], step.since, policy.name, tuple(seen.assignees)
+                )
             if step.is_over:
                 self._rows.pop(name)
             elif step.row.due_at is not None and step.row.due_at <= now:
@@ -131,7 +155,13 @@ class _Walk:
             for span in self._stale.get(page_id, ())
         )
 
+    def _is_taken(self, conversation_id: str, now: datetime) -> bool:
+        """Whether somebody saw to its alert."""
+        last = next((span for span in reversed(self._taken.get(conversation_id, [])) if span.taken_from < now), None)
+        return last is not None and (last.taken_until is None or now < last.taken_until)
 
-def rounds_every(interval: timedelta, start: datetime, end: datetime) -> list[datetime]:
+
+def rounds_every(interval: timedelta, start: datetime, end: datetime) -> list[PastRound]:
     """Made-up rounds, for a time of which no ledger tells when somebody looked."""
-    return [start + number * interval for number in range((end - start) // interval)]
+    moments = (start + number * interval for number in range((end - start) // interval))
+    return [PastRound(each, each) for each in moments]

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, select
 
@@ -41,6 +41,7 @@ class LogEvent(StrEnum):
 
 NEWS = (LogEvent.OPENED.value, LogEvent.WARNED.value, LogEvent.ESCALATED.value)
 """Those by which people hear of a level."""
+_ANSWERS = (LogEvent.ACKNOWLEDGED.value, LogEvent.SNOOZED.value)
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,17 @@ class LogEntry:
     level: int | None = None
     channel: str | None = None
     detail: Mapping[str, Any] = field(default_factory=dict)
+
+
+class TakenSpan(NamedTuple):
+    """Somebody saw to an alert after `taken_from` and before `taken_until`, so that it did not rise then.
+
+    Of several of one subject the one that began last counts.
+    """
+
+    subject: str
+    taken_from: datetime
+    taken_until: datetime | None
 
 
 class AlertLog:
@@ -79,6 +91,23 @@ class AlertLog:
             .order_by(alert_log.c.id)
         )
         return [(row.at, row.fingerprint, row.level, row.since_at) for row in connection.execute(query)]
+
+    def taken(self, connection: Connection, kind: str, start: datetime, end: datetime) -> list[TakenSpan]:
+        """Who took alerts of a kind within [start, end), in the order in which it happened."""
+        query = (
+            select(alert_log.c.at, alert_log.c.detail, alerts.c.fingerprint, alerts.c.resolved_at)
+            .join(alerts, alerts.c.id == alert_log.c.alert_id)
+            .where(
+                alerts.c.kind == kind, alert_log.c.event.in_(_ANSWERS), alert_log.c.at >= start, alert_log.c.at < end
+            )
+            .order_by(alert_log.c.id)
+        )
+        found = []
+        for row in connection.execute(query):
+            snoozed = [datetime.fromisoformat(row.detail["until"])] if "until" in row.detail else []
+            ends = [*snoozed, *([row.resolved_at] if row.resolved_at is not None else [])]
+            found.append(TakenSpan(row.fingerprint.removeprefix(f"{kind}:"), row.at, min(ends, default=None)))
+        return found
 
     def of_alert(self, connection: Connection, alert_id: int) -> list[LogEntry]:
         """Everything about one alert, in the order in which it happened."""

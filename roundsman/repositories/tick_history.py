@@ -2,10 +2,11 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Row, func, or_, select, update
 
+from roundsman.repositories.columns import UtcTime
 from roundsman.repositories.engine import upserting
 from roundsman.repositories.tables import job_states, ticks
 from roundsman.scheduling.job import OutcomeKind
@@ -41,6 +42,17 @@ class TickRecord:
         return self.finished_at - self.started_at
 
 
+class PastRun(NamedTuple):
+    """When a job ran."""
+
+    began_at: datetime
+    """Of one that was killed: when it was claimed."""
+    finished_at: datetime | None
+    """None while it goes on; of one that was killed: when that was noticed."""
+    is_done: bool
+    counters: dict[str, int]
+
+
 class TickHistory:
     """Methods take the connection of the caller's transaction."""
 
@@ -64,11 +76,15 @@ class TickHistory:
         query = select(ticks).where(ticks.c.outcome.is_(None), ticks.c.owner.is_not(None)).order_by(ticks.c.id)
         return [_record(row) for row in connection.execute(query)]
 
-    def started(self, connection: Connection, job: str, start: datetime, end: datetime) -> list[datetime]:
-        """When the runs of a job began within [start, end), in order."""
-        began_at = ticks.c.started_at
-        query = select(began_at).where(ticks.c.job == job, began_at >= start, began_at < end).order_by(began_at)
-        return list(connection.execute(query).scalars())
+    def runs(self, connection: Connection, job: str, start: datetime, end: datetime) -> list[PastRun]:
+        """The runs of a job that began within [start, end), in order; also those that were killed."""
+        began_at = func.coalesce(ticks.c.started_at, ticks.c.claimed_at, type_=UtcTime())
+        query = select(began_at, ticks.c.finished_at, ticks.c.outcome, ticks.c.counters)
+        query = query.where(ticks.c.job == job, ticks.c.owner.is_not(None), began_at >= start, began_at < end)
+        return [
+            PastRun(began, finished_at, outcome == OutcomeKind.DONE.value, dict(counters or {}))
+            for began, finished_at, outcome, counters in connection.execute(query.order_by(began_at))
+        ]
 
     def paused(self, connection: Connection) -> dict[str, datetime]:
         """The paused jobs and since when."""

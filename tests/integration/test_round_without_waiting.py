@@ -3,22 +3,20 @@
 import os
 import signal
 import threading
-from collections.abc import Collection, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
 import pytest
-from chats import Document, ago, conversation, export, message, page, staff
+from chats import ago, conversation, export, message, page, staff
 from mongo_desk import MongoDesk
 from mongo_server import MongoPlace
-from rounds import Rounds, levels
-from sqlalchemy import Connection
+from rounds import Rounds, levels, while_it_reads
 
 from roundsman.clock import ManualClock
 from roundsman.conversations.mongo.source import MongoSource
 from roundsman.conversations.source import Reread
-from roundsman.repositories.conversations import ConversationRepository, MessageRecord, WatchedConversation
+from roundsman.repositories.conversations import WatchedConversation
 from roundsman.repositories.engine import Store, StoreOptions
 from roundsman.repositories.page_syncs import PageSyncRepository
 from roundsman.scheduling.job import StopToken
@@ -70,33 +68,13 @@ def test_a_mongod_that_stands_still_keeps_nobody_from_writing(
         assert [each.fingerprint for each in rounds.alerts()] == ["conversation_unreplied:100_1"]
 
 
-@contextmanager
-def while_it_reads(desk: Rounds, news: Document) -> Iterator[None]:
-    """The news comes in when the first round has just read the threads."""
-    threads = ConversationRepository.threads
-    left = [news]
-
-    def slow(
-        self: ConversationRepository, connection: Connection, ids: Collection[str]
-    ) -> dict[str, list[MessageRecord]]:
-        found = threads(self, connection, ids)
-        if left:
-            desk.take(left.pop())
-        return found
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(ConversationRepository, "threads", slow)
-        yield
-    assert not left
-
-
 def test_who_was_answered_while_the_source_was_read_is_not_told_of(
     store: Store, clock: ManualClock, tmp_path: Path
 ) -> None:
     """What was read is older than the answer; the row that the answer has changed says so."""
     desk = Rounds(store, clock, tmp_path, levels(15))
     desk.take(export(messages=[message("m1", ago(20)), message("m2", ago(20), name="2")]))
-    with while_it_reads(desk, export(messages=[message("a1", ago(1), staff())])):
+    with while_it_reads(lambda: desk.take(export(messages=[message("a1", ago(1), staff())]))):
         assert desk.walk() == {"checked": 1, "late": 1, "opened": 1}
     assert [each.fingerprint for each in desk.alerts()] == ["conversation_unreplied:100_2"]
     assert desk.rows().keys() == {"100_2"}
@@ -107,7 +85,7 @@ def test_a_wait_that_changed_meanwhile_is_judged_at_the_next_round(
 ) -> None:
     desk = Rounds(store, clock, tmp_path, levels(15))
     desk.take(export(messages=[message("m1", ago(20))]))
-    with while_it_reads(desk, export(messages=[message("m0", ago(50))])):  # an older message comes late
+    with while_it_reads(lambda: desk.take(export(messages=[message("m0", ago(50))]))):  # an older message comes late
         assert desk.walk() == {}
     assert desk.walk() == {"checked": 1, "late": 1, "opened": 1}
     assert [each.since_at for each in desk.alerts()] == [ago(50)]

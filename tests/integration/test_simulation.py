@@ -6,15 +6,21 @@ from pathlib import Path
 
 import pytest
 from chats import ago, bot, conversation, customer, export, message, staff
-from rounds import Rounds, levels
+from ledger_rows import tick, write
+from rounds import Rounds, levels, while_it_reads
 
 from roundsman.clock import ManualClock
-from roundsman.monitor.record import Real, difference, really_told
-from roundsman.monitor.simulation import Past, Told, simulate
+from roundsman.monitor.case import KIND
+from roundsman.monitor.record import JOB, Real, difference, in_order, past_of, really_told
+from roundsman.monitor.simulation import Past, PastRound, Told, simulate
+from roundsman.repositories.alert_answers import AlertAnswers
+from roundsman.repositories.alert_log import AlertLog
+from roundsman.repositories.alerts import AlertRepository
 from roundsman.repositories.engine import Store
-from roundsman.repositories.observations import ObservationRepository
+from roundsman.repositories.observations import Observation, ObservationRepository
 from roundsman.repositories.page_syncs import PageSyncRepository
 from roundsman.repositories.stale_spans import StaleSpanRepository
+from roundsman.scheduling.job import OutcomeKind
 
 MONTH = timedelta(days=30)
 
@@ -24,11 +30,13 @@ def desk(store: Store, clock: ManualClock, tmp_path: Path) -> Rounds:
     return Rounds(store, clock, tmp_path, levels(15, 30, 60, warn_before=5))
 
 
-def past_of(desk: Rounds) -> Past:
+def recorded(desk: Rounds) -> Past:
     start, end = desk.clock.now() - MONTH, desk.clock.now() + timedelta(microseconds=1)
     with desk.store.read() as connection:
         observations = list(ObservationRepository().between(connection, start, end))
-        return Past(observations, desk.walked_at, start, end, StaleSpanRepository().since(connection, start))
+        rounds = [PastRound(at, at) for at in desk.walked_at]
+        stale = StaleSpanRepository().since(connection, start)
+        return Past(observations, rounds, start, end, stale, AlertLog().taken(connection, KIND, start, end))
 
 
 def real_of(desk: Rounds) -> list[Real]:
@@ -58,6 +66,20 @@ def live(desk: Rounds, rng: random.Random, minutes: int) -> None:
             desk.take(export(conversations=conversations, messages=news))
         if rng.random() < 0.8:
             desk.walk()
+        if rng.random() < 0.1:
+            see_to_one(desk, rng)
+
+
+def see_to_one(desk: Rounds, rng: random.Random) -> None:
+    """Somebody acknowledges or snoozes an alert that is open."""
+    now, answers = desk.clock.now(), AlertAnswers()
+    with desk.store.write() as connection:
+        for alert in rng.sample(found := AlertRepository().open_of_kind(connection, KIND), min(1, len(found))):
+            if rng.random() < 0.5:
+                answers.acknowledge(connection, alert.id, by="Lan", note=None, now=now)
+            else:
+                until = now + timedelta(minutes=rng.choice((5, 20, 60)))
+                answers.snooze(connection, alert.id, by="Lan", until=until, note=None, now=now)
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -65,8 +87,8 @@ def test_the_policies_in_force_give_the_real_past(desk: Rounds, seed: int) -> No
     live(desk, random.Random(seed), 150)
     real = real_of(desk)
     assert len(real) > 5
-    assert keys(simulate(past_of(desk), desk.book)) == keys(real)
-    assert difference(real, simulate(past_of(desk), desk.book)) == ((), ())
+    assert keys(simulate(recorded(desk), desk.book)) == keys(real)
+    assert difference(real, simulate(recorded(desk), desk.book)) == ((), ())
 
 
 def test_stale_times_are_part_of_the_past(desk: Rounds) -> None:
@@ -86,7 +108,7 @@ def test_stale_times_are_part_of_the_past(desk: Rounds) -> None:
             fresh()
         desk.walk()
     assert [real.level for real in real_of(desk)] == [2, 3]  # the warning and level 1 fell into the stale time
-    assert keys(simulate(past_of(desk), desk.book)) == keys(real_of(desk))
+    assert keys(simulate(recorded(desk), desk.book)) == keys(real_of(desk))
 
 
 def test_other_policies_tell_other_things(desk: Rounds) -> None:
@@ -94,7 +116,7 @@ def test_other_policies_tell_other_things(desk: Rounds) -> None:
     desk.walk_until(40)
     desk.take(export(messages=[message("m2", desk.clock.now(), staff())]))
     desk.walk_until(5)
-    past = past_of(desk)
+    past = recorded(desk)
     assert [told.level for told in simulate(past, desk.book)] == [0, 1, 2]
     assert [told.level for told in simulate(past, levels(35))] == [1]
     assert simulate(past, levels(45)) == []
@@ -108,3 +130,110 @@ def test_a_difference_names_what_only_one_side_tells() -> None:
     other = told._replace(level=2)
     assert difference([real], [told]) == ((), ())
     assert difference([real], [other]) == ((real,), (other,))
+
+
+# --- what the ledger tells of the rounds ---
+
+SECOND = timedelta(seconds=1)
+QUESTION = export(conversations=[conversation()], messages=[message("m1", ago(0))])
+ANSWER = export(messages=[message("a1", ago(-16), staff())])
+
+
+def walk(desk: Rounds) -> None:
+    """A round that the ledger has a row of; it begins a little before the job looks at the clock."""
+    began_at = desk.clock.now()
+    desk.clock.advance(timedelta(milliseconds=3))
+    desk.walk()
+    desk.clock.advance(timedelta(milliseconds=3))
+    write(desk.store, [tick(JOB, began_at, took=desk.clock.now() - began_at)])
+
+
+def compared(desk: Rounds) -> tuple[list[int], list[int]]:
+    """The levels that were really told, and those that the walk through the past tells."""
+    now = desk.clock.now() + SECOND
+    with desk.store.read() as connection:
+        past = past_of(connection, now - MONTH, now)
+        real = really_told(connection, now - MONTH, now)
+    simulated = simulate(past, desk.book)
+    if difference(real, simulated) != ((), ()):
+        assert keys(real) == keys(simulated)  # shows both
+    return [each.level for each in real], [each.level for each in simulated]
+
+
+def test_an_answer_that_came_in_while_a_round_was_under_way_was_known_to_it(desk: Rounds) -> None:
+    desk.book = levels(15, 30)
+    desk.take(QUESTION)
+    walk(desk)
+    desk.clock.advance(timedelta(minutes=16))
+
+    def answer() -> None:
+        desk.clock.advance(2 * SECOND)
+        desk.take(ANSWER)
+
+    with while_it_reads(answer):
+        walk(desk)
+    walk(desk)
+    assert compared(desk) == ([], [])
+
+
+def test_an_answer_right_after_a_round_that_has_told_was_not_known_to_it(desk: Rounds) -> None:
+    desk.book = levels(15, 30)
+    desk.take(QUESTION)
+    walk(desk)
+    desk.clock.advance(timedelta(minutes=16))
+    began_at = desk.clock.now()
+    desk.walk()
+    desk.clock.advance(2 * SECOND)
+    desk.take(ANSWER)
+    desk.clock.advance(SECOND)
+    write(desk.store, [tick(JOB, began_at, took=3 * SECOND)])  # it was not done yet
+    walk(desk)
+    assert compared(desk) == ([1], [1])
+
+
+def test_a_round_that_was_killed_has_told_what_it_had_written(desk: Rounds) -> None:
+    desk.book = levels(15, 30)
+    desk.take(QUESTION)
+    walk(desk)
+    desk.clock.advance(timedelta(minutes=16))
+    killed = tick(JOB, desk.clock.now(), OutcomeKind.INTERRUPTED, started_at=None, counters={})
+    desk.walk()
+    desk.clock.advance(2 * SECOND)
+    desk.take(ANSWER)
+    write(desk.store, [killed | {"finished_at": desk.clock.now()}])
+    walk(desk)
+    assert compared(desk) == ([1], [1])
+
+
+def test_a_page_that_a_round_found_stale_was_stale_to_it(desk: Rounds) -> None:
+    desk.book = levels(15, stale_after=timedelta(minutes=2))
+    with desk.store.write() as connection:
+        PageSyncRepository().advance(connection, "100", "pancake", fresh_at=desk.clock.now(), checkpoint=None)
+    desk.take(QUESTION)
+    walk(desk)
+    desk.clock.advance(timedelta(minutes=16))
+    walk(desk)
+    desk.clock.advance(timedelta(minutes=1))
+    desk.take(ANSWER)
+    walk(desk)
+    assert compared(desk) == ([], [])
+
+
+def test_how_often_nobody_could_be_told_is_counted(desk: Rounds) -> None:
+    desk.take(QUESTION)
+    walk(desk)
+    rows = [tick(JOB, ago(-minute), counters={"held": minute, "checked": 9}) for minute in (1, 2)]
+    write(desk.store, [*rows, tick("data_sync", ago(-3), counters={"held": 5})])
+    with desk.store.read() as connection:
+        past = past_of(connection, ago(0), ago(-5))
+    assert (past.held, past.count_rounds()) == (3, 3)
+
+
+def test_news_is_taken_in_the_order_of_its_moments() -> None:
+    def seen(name: str, minute: float, waiting_since: float | None = None) -> Observation:
+        since = None if waiting_since is None else ago(waiting_since)
+        return Observation(name, "100", ago(minute), "INBOX", True, (), (), since, since, None, None, None, None)
+
+    late, early, last = seen("a", 1, 9), seen("b", 3), seen("a", 2)
+    # what was written last of one conversation is what was known in the end, whatever its writer's clock said
+    assert in_order([late, early, last]) == [early, late, last._replace(seen_at=ago(1))]
