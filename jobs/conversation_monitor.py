@@ -13,8 +13,10 @@ from roundsman.alerts.book import AlertBook
 from roundsman.conversations.policies.book import PolicyBook
 from roundsman.conversations.source import ConversationSource
 from roundsman.errors import SourceError
+from roundsman.monitor.judges import dissent, other_judges
 from roundsman.monitor.round import Round
 from roundsman.monitor.staleness import StalenessWatch
+from roundsman.repositories.daemons import DaemonRepository
 from roundsman.repositories.engine import Store
 from roundsman.repositories.policy_versions import PolicyVersionRepository
 from roundsman.repositories.versions import chunks
@@ -42,10 +44,12 @@ class ConversationMonitor(Job):
         self._round = Round(store, alerts, book, source, self.name)
         self._rows = WatchListRepository()
         self._versions = PolicyVersionRepository()
+        self._warned: set[tuple[str, str | None]] = set()
+        """Daemons with other policies of which the log tells already."""
 
     def run(self, ctx: JobContext) -> Outcome:
         now = ctx.clock.now()
-        self._put_policies_in_force(now)
+        self._put_policies_in_force(ctx, now)
         unsure = self._staleness.look(now)
         counters = Counter(checked=0, opened=0, escalated=0, resolved=0, held=0)
         try:
@@ -72,11 +76,17 @@ class ConversationMonitor(Job):
                 due += self._rows.due_and_told(connection, now, unsure, limit=MOST_AT_ONCE)
         return due
 
-    def _put_policies_in_force(self, now: datetime) -> None:
+    def _put_policies_in_force(self, ctx: JobContext, now: datetime) -> None:
         """Judge every wait anew when the policies are others than at the last round."""
+        version = self._book.version
         with self._store.read() as connection:
-            if self._versions.current(connection) == self._book.version:
+            if self._versions.current(connection) == version:
                 return
+            others = other_judges(DaemonRepository().all(connection), version, now)
+        for each in others:
+            if (each.owner, each.policies) not in self._warned:
+                self._warned.add((each.owner, each.policies))
+                ctx.log.warning("%s", dissent(each, version, "this process"))
         with self._store.write() as connection:
-            self._versions.take_over(connection, self._book.version, now)
+            self._versions.take_over(connection, version, now)
             self._rows.look_again(connection, now)

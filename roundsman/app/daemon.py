@@ -13,6 +13,7 @@ from roundsman.app.settings import read_settings, working_folder
 from roundsman.clock import iso
 from roundsman.errors import RoundsmanError
 from roundsman.lifecycle import Lifecycle, Service, SignalInbox
+from roundsman.monitor.record import JOB as MONITOR
 from roundsman.repositories.alerts import AlertRepository
 from roundsman.systemd import Notifier
 
@@ -34,7 +35,12 @@ class Daemon:
         telling: list[Service] = [app.runs.outbox] if app.runs.outbox.sinks else []
         self._services: Sequence[Service] = (
             Heartbeat(
-                app.store, app.clock, app.owner, self.status, None if self._engine is None else app.runs.driving_facts
+                app.store,
+                app.clock,
+                app.owner,
+                self.status,
+                None if self._engine is None else app.runs.driving_facts,
+                self._judges_by,
             ),
             app.sender,
             *telling,
@@ -127,6 +133,11 @@ class Daemon:
         return ", ".join(
             [*(f"{job} ({elapsed.total_seconds():.0f} s)" for job, elapsed in running.items()), *self._held()]
         )
+
+    def _judges_by(self) -> str | None:
+        """The version of the policies by which conversations are judged here, if they are."""
+        is_judging = any(facts.name == MONITOR for facts in self._app.registry.enabled)
+        return self._app.conversations.policies.version if is_judging else None
 
     def _held(self) -> list[str]:
         """`3 runs of three_steps` for each workflow with runs under way."""

@@ -34,13 +34,21 @@ class Heartbeat:
     name = "store"
 
     def __init__(
-        self, store: Store, clock: Clock, owner: Owner, status: Callable[[], str], driving: DrivingFacts | None
+        self,
+        store: Store,
+        clock: Clock,
+        owner: Owner,
+        status: Callable[[], str],
+        driving: DrivingFacts | None,
+        policies: Callable[[], str | None],
     ) -> None:
+        """`policies` tells the version of those by which conversations are judged here, if they are."""
         self._store = store
         self._clock = clock
         self._owner = owner
         self._status = status
         self._driving = driving
+        self._policies = policies
         self._daemons = DaemonRepository()
         self._started_at = clock.now()
         self._file: StoreFile | None = None
@@ -72,7 +80,15 @@ class Heartbeat:
         now = self._clock.now()
         owner = self._owner
         return DaemonRecord(
-            str(owner), owner.host, owner.pid, __version__, self._started_at, now, self._status(), self._driving
+            str(owner),
+            owner.host,
+            owner.pid,
+            __version__,
+            self._started_at,
+            now,
+            self._status(),
+            self._driving,
+            self._policies(),
         )
 
 

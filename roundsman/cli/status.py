@@ -1,5 +1,7 @@
 """`roundsman status`: one look at everything."""
 
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Annotated, Any
 
 import typer
@@ -8,9 +10,11 @@ from roundsman.cli.glance import glance, words_of
 from roundsman.cli.group import command_group
 from roundsman.cli.output import print_json, say, short_duration
 from roundsman.cli.session import Session
+from roundsman.errors import ConfigurationError
+from roundsman.monitor.judges import dissent, other_judges
 from roundsman.repositories.alerts import AlertRepository
 from roundsman.repositories.channels import ChannelRepository
-from roundsman.repositories.daemons import DaemonRepository
+from roundsman.repositories.daemons import DaemonRecord, DaemonRepository
 from roundsman.repositories.notifications import NotificationRepository
 
 app = command_group()
@@ -25,13 +29,7 @@ def status(ctx: typer.Context, as_json: Annotated[bool, typer.Option("--json", h
         print_json(found)
         return
     now = session.clock.now()
-    daemons = found["daemons"]
-    if not daemons:
-        say("No daemon is running on this store. Start one with `roundsman run`.")
-    for daemon in daemons:
-        state = "is up" if daemon["alive"] else "is SILENT since its last heartbeat"
-        up = short_duration(now - daemon["started_at"])
-        say(f"Daemon {daemon['host']} pid {daemon['pid']} {state}, started {up} ago: {daemon['status']}")
+    _say_daemons(found, now)
     say(f"Store: {found['store']}")
     for run in found["running"]:
         say(f"Running: {run['job']}, since {short_duration(now - (run['started_at'] or run['due_at']))}")
@@ -48,6 +46,17 @@ def status(ctx: typer.Context, as_json: Annotated[bool, typer.Option("--json", h
             words = f"OFF for {short_duration(now - channel['off_since'])}"
         reason = f" ({channel['off_reason']})" if channel["off_reason"] else ""
         say(f"Channel {channel['channel']}: {words}, {channel['waiting']} waiting{reason}")
+
+
+def _say_daemons(found: Mapping[str, Any], now: datetime) -> None:
+    if not found["daemons"]:
+        say("No daemon is running on this store. Start one with `roundsman run`.")
+    for daemon in found["daemons"]:
+        state = "is up" if daemon["alive"] else "is SILENT since its last heartbeat"
+        up = short_duration(now - daemon["started_at"])
+        say(f"Daemon {daemon['host']} pid {daemon['pid']} {state}, started {up} ago: {daemon['status']}")
+    for sentence in found["other_policies"]:
+        say(sentence)
 
 
 def _look(session: Session) -> dict[str, Any]:
@@ -72,9 +81,11 @@ def _look(session: Session) -> dict[str, Any]:
                 "heartbeat_at": daemon.heartbeat_at,
                 "alive": daemon.is_alive(now),
                 "status": daemon.status,
+                "policies": daemon.policies,
             }
             for daemon in daemons
         ],
+        "other_policies": _other_policies(session, daemons, now),
         "running": [{"job": run.job, "due_at": run.due_at, "started_at": run.started_at} for run in running],
         "paused": paused,
         "next": sorted(
@@ -99,3 +110,12 @@ def _look(session: Session) -> dict[str, Any]:
             if name in set_up or waiting.get(name, 0)
         ],
     }
+
+
+def _other_policies(session: Session, daemons: Sequence[DaemonRecord], now: datetime) -> list[str]:
+    """A sentence for each daemon that judges conversations by other policies than this command would."""
+    try:
+        version = session.app.conversations.policies.version
+    except ConfigurationError:
+        return []  # `check-config` tells what is wrong with them
+    return [dissent(each, version, "this command") for each in other_judges(daemons, version, now)]

@@ -4,8 +4,10 @@ The heartbeat is the store's own proof of life (the watchdog is fed only after i
 status` shows, and the lease of daemons on other machines, whose death nobody here can see in /proc.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from sqlalchemy import Connection, delete, select, update
 
@@ -16,6 +18,8 @@ from roundsman.repositories.tables import daemons
 
 STALE_AFTER = timedelta(seconds=90)
 """Nine rounds without a heartbeat: what such a process holds is taken over."""
+
+_POLICIES = "policies"
 
 
 @dataclass(frozen=True)
@@ -31,6 +35,8 @@ class DaemonRecord:
     status: str
     driving: DrivingFacts | None = None
     """The settings by which it drives runs; None if it drives none."""
+    policies: str | None = None
+    """The version of the policies by which it judges conversations; None if it judges none."""
 
     def is_alive(self, now: datetime) -> bool:
         """As far as this machine can tell."""
@@ -50,7 +56,7 @@ class DaemonRepository:
             "started_at": record.started_at,
             "heartbeat_at": record.heartbeat_at,
             "status": record.status,
-            "driving": None if record.driving is None else record.driving.as_json(),
+            "driving": _as_json(record),
         }
         changed = connection.execute(update(daemons).where(daemons.c.owner == record.owner).values(values))
         if changed.rowcount == 0:
@@ -82,9 +88,21 @@ class DaemonRepository:
                 row.heartbeat_at,
                 row.status,
                 DrivingFacts.parse(row.driving),
+                _policies(row.driving),
             )
             for row in rows
         ]
+
+
+def _as_json(record: DaemonRecord) -> dict[str, Any] | None:
+    """What it goes by. A row without the facts about runs is one of a daemon that drives none, to every version."""
+    facts = {} if record.driving is None else record.driving.as_json()
+    return {**facts, **({} if record.policies is None else {_POLICIES: record.policies})} or None
+
+
+def _policies(stored: Any) -> str | None:
+    version = stored.get(_POLICIES) if isinstance(stored, Mapping) else None
+    return version if isinstance(version, str) else None
 
 
 def stale_owners(connection: Connection, owners: set[str], now: datetime) -> set[str]:

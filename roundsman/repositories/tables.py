@@ -80,7 +80,8 @@ daemons = Table(
     Column("started_at", UtcTime, nullable=False),
     Column("heartbeat_at", UtcTime, nullable=False),
     Column("status", Text, nullable=False),
-    Column("driving", Json),  # the settings by which it drives runs; null for one that drives none
+    # The settings by which it drives runs, and the version of its policies; null for one that does neither
+    Column("driving", Json),
 )
 
 # One row, with the id 1: what tells this store from every other one, wherever it lies and however it is reached

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from contextlib import closing
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -13,10 +14,13 @@ from sqlalchemy.engine import URL
 from roundsman.alerts.book import AlertBook
 from roundsman.cli import main
 from roundsman.clock import SystemClock
+from roundsman.conversations.policies.book import PolicyBook
 from roundsman.errors import EXIT_DONE
 from roundsman.repositories.channels import ChannelRepository
+from roundsman.repositories.daemons import DaemonRecord, DaemonRepository
 from roundsman.repositories.engine import Store, StoreOptions
 from roundsman.repositories.schema import ensure_schema
+from roundsman.repositories.watch_list import AnsweringClock
 
 Call = Callable[..., str]
 
@@ -51,3 +55,27 @@ def test_a_channel_that_was_taken_away_is_not_called_on(status: Call, tmp_path: 
     assert lines[1:] == ["Channel slack: not set up any more, 1 waiting"]
     found = {entry["channel"]: entry["set_up"] for entry in json.loads(status("--json"))["channels"]}
     assert found == {"console": True, "slack": False}
+
+
+def test_a_daemon_that_judges_by_other_policies_is_named(status: Call, tmp_path: Path) -> None:
+    clock = SystemClock()
+    (tmp_path / "var").mkdir()
+    now = clock.now()
+    mine = PolicyBook.of_settings(AnsweringClock.HUMAN, timedelta(minutes=15), comments=False).version
+    url = URL.create("sqlite", database=str(tmp_path / "var" / "roundsman.db"))
+    with closing(Store(StoreOptions(url))) as store:
+        ensure_schema(store, backups=tmp_path, clock=clock)
+        with store.write() as connection:
+            for number, (version, heard_at) in enumerate(
+                [("other1", now), (mine, now), (None, now), ("other2", now - timedelta(hours=1))]
+            ):
+                record = DaemonRecord(f"box/x/{number}/1", "box", number, "0.1.0", now, heard_at, "3 jobs")
+                DaemonRepository().beat(connection, replace(record, policies=version))
+    assert [line for line in status().splitlines() if "polic" in line] == [
+        "The daemon on box (process 0) judges conversations by other policies than this command (other1, here "
+        f"{mine}), so alerts may be opened and resolved in turn: give both the same POLICIES_FILE and CONVERSATION_ "
+        "settings, then reload or restart them."
+    ]
+    found = json.loads(status("--json"))
+    assert sorted(str(daemon["policies"]) for daemon in found["daemons"]) == sorted(["None", mine, "other1", "other2"])
+    assert len(found["other_policies"]) == 1
