@@ -1,4 +1,4 @@
-"""`roundsman conversations`: import, list, due, resync; the other commands have files of their own."""
+"""`roundsman conversations`: import; the other commands have files of their own."""
 
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -6,19 +6,17 @@ from typing import Annotated
 
 import typer
 
-from roundsman.cli.arguments import AtOption, JsonOption, moment_of
+from roundsman.cli.arguments import JsonOption
 from roundsman.cli.calendars import show_calendar
+from roundsman.cli.conversation_list import list_conversations, list_due
 from roundsman.cli.conversation_simulate import simulate_policies
 from roundsman.cli.conversation_snooze import snooze_conversation
 from roundsman.cli.conversation_why import show_conversation, why_conversation
 from roundsman.cli.group import command_group
-from roundsman.cli.output import LONGEST_NAME, one_line, print_json, print_table, say
+from roundsman.cli.output import print_json, print_table, say
 from roundsman.cli.pancake import import_webhook, resync
 from roundsman.cli.session import Session
 from roundsman.conversations.importer import ImportSummary
-from roundsman.conversations.platform import platform_of
-from roundsman.conversations.roster import Roster, RosterEntry
-from roundsman.conversations.verdict import Judgement
 
 app = command_group()
 
@@ -45,27 +43,8 @@ def import_export(
         say_summary(summary)
 
 
-@app.command("list")
-def list_conversations(ctx: typer.Context, at: AtOption = None, as_json: JsonOption = False) -> None:
-    """List every conversation with its verdict."""
-    session: Session = ctx.obj
-    moment = moment_of(session, at)
-    with session.store.read() as connection:
-        entries = _roster(session).all(connection, moment)
-    _print(session, entries, as_json=as_json, when_empty="No conversation is stored.")
-
-
-@app.command("due")
-def list_due(ctx: typer.Context, at: AtOption = None, as_json: JsonOption = False) -> None:
-    """List the conversations whose customer has waited too long."""
-    session: Session = ctx.obj
-    moment = moment_of(session, at)
-    roster = _roster(session)
-    with session.store.read() as connection:
-        entries = roster.due_now(connection, moment) if at is None else roster.due(connection, moment)
-    _print(session, entries, as_json=as_json, when_empty="Nobody has waited too long.")
-
-
+app.command("list")(list_conversations)
+app.command("due")(list_due)
 app.command("calendar")(show_calendar)
 app.command("resync")(resync)
 app.command("why")(why_conversation)
@@ -97,37 +76,3 @@ def _say_some(sentences: Sequence[str]) -> None:
         say(f"- {sentence}")
     if len(sentences) > MOST_SENTENCES:
         say(f"- and {len(sentences) - MOST_SENTENCES} more like these.")
-
-
-def _roster(session: Session) -> Roster:
-    return Roster(session.app.conversations.policies, session.app.conversations.source)
-
-
-def _print(session: Session, entries: Sequence[RosterEntry], *, as_json: bool, when_empty: str) -> None:
-    if as_json:
-        print_json([asdict(entry.verdict) for entry in entries])
-        return
-    if not entries:
-        say(when_empty)
-        return
-    order = list(reversed(Judgement))
-    rows = sorted(entries, key=lambda entry: order.index(entry.verdict.verdict))  # stable: longest waiting first
-    print_table(
-        ["VERDICT", "WAITED", "DUE", "CUSTOMER", "PAGE", "PLATFORM", "CONVERSATION", "NOTE"],
-        [_cells(session, entry) for entry in rows],
-    )
-
-
-def _cells(session: Session, entry: RosterEntry) -> tuple[str, ...]:
-    verdict, conversation, page = entry.verdict, entry.watched.conversation, entry.watched.page
-    due = f"{verdict.due_at.astimezone(session.settings.time_zone):%m-%d %H:%M}" if verdict.due_at else ""
-    return (
-        verdict.verdict.value,
-        f"{verdict.waited_minutes:.1f} min" if verdict.due_at else "",
-        due,
-        one_line(conversation.customer_name or "", LONGEST_NAME),
-        one_line(page.name or page.page_id, LONGEST_NAME),
-        platform_of(conversation).value,
-        verdict.conversation_id,
-        verdict.reason if verdict.verdict is Judgement.EXCLUDED else "",
-    )

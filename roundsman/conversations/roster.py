@@ -34,27 +34,28 @@ class Roster:
         self._rows = WatchListRepository()
         self._syncs = PageSyncRepository()
 
-    def all(self, connection: Connection, at: datetime) -> list[RosterEntry]:
-        """Every conversation, its messages judged as of that moment."""
+    def all(self, connection: Connection, at: datetime, *, page: str | None = None) -> list[RosterEntry]:
+        """Every conversation, its messages judged as of that moment; or those of one page, by its id or name."""
         reader = self._source.reader(connection)
         syncs = self._syncs.all(connection)
         entries: list[RosterEntry] = []
         for batch in reader.all():
-            watched = {each.conversation.conversation_id: each for each in batch}
+            watched = {each.conversation.conversation_id: each for each in batch if _is_of(each, page)}
             entries += self._judge(watched, read_states(reader, watched, at), syncs, at)
         return self._sorted(entries)
 
-    def due(self, connection: Connection, at: datetime) -> list[RosterEntry]:
+    def due(self, connection: Connection, at: datetime, *, page: str | None = None) -> list[RosterEntry]:
         """The late ones as of any moment; reads everything, since the watch list knows only the present."""
-        return [each for each in self.all(connection, at) if each.verdict.verdict is Judgement.LATE]
+        return [each for each in self.all(connection, at, page=page) if each.verdict.verdict is Judgement.LATE]
 
-    def due_now(self, connection: Connection, now: datetime) -> list[RosterEntry]:
+    def due_now(self, connection: Connection, now: datetime, *, page: str | None = None) -> list[RosterEntry]:
         """The late ones of the present; reads only those who wait."""
         reader = self._source.reader(connection)
         syncs = self._syncs.all(connection)
         entries: list[RosterEntry] = []
         for rows in self._rows.all(connection):
-            watched = reader.watched([row.conversation_id for row in rows])
+            found = reader.watched([row.conversation_id for row in rows])
+            watched = {name: each for name, each in found.items() if _is_of(each, page)}
             states = {row.conversation_id: row.state for row in rows if row.conversation_id in watched}
             old = [each for each, state in states.items() if state.recheck_at is not None and state.recheck_at <= now]
             states |= read_states(reader, {each: watched[each] for each in old}, now)
@@ -89,3 +90,11 @@ class Roster:
         policy = self._book.policy_for(conversation.page_id, conversation.type, conversation.tags)
         human = policy.clock is AnsweringClock.HUMAN
         return (verdict.human_waiting_since if human else verdict.waiting_since) or _NEVER
+
+
+def _is_of(watched: WatchedConversation, page: str | None) -> bool:
+    """Whether it belongs to a page that is told by its id, its name or its user name; None: to any."""
+    if page is None:
+        return True
+    names = (watched.page.page_id, watched.page.name, watched.page.username)
+    return page.casefold() in {name.casefold() for name in names if name is not None}

@@ -188,3 +188,53 @@ def test_webhook_calls_are_imported_and_conversations_asked_for_anew(shell: Conv
     done = shell.run("resync", "100_1", "nobody")
     assert (done.returncode, done.stdout) == (2, "")
     assert "There is no conversation 'nobody'" in done.stderr
+
+
+# --- which, and how many ---
+
+
+def ids(entries: list[dict[str, str]]) -> list[str]:
+    return [each["conversation_id"] for each in entries]
+
+
+def test_a_list_shows_the_most_urgent_and_says_how_many_more_there_are(shell: ConversationShell) -> None:
+    shell.take(SAID)
+    lines = shell.run("list", "--at", AT, "--limit", "2").stdout.splitlines()
+    assert [line.split()[0] for line in lines] == ["VERDICT", "late", "late", "and"]
+    assert lines[-1] == "and 3 more; --limit shows more of them, --page and --verdict choose."
+    assert ids(shell.json("list", "--at", AT, "-n", "2")) == ["100_b", "100_a"]
+    assert "more" not in shell.run("list", "--at", AT, "--limit", "5").stdout
+
+
+def test_without_a_limit_a_table_has_100_rows_and_json_has_all(shell: ConversationShell) -> None:
+    shell.take(export(messages=[message(f"m{number}", ago(20), name=f"c{number}") for number in range(103)]))
+    lines = shell.run("list", "--at", AT).stdout.splitlines()
+    assert len(lines) == 102
+    assert lines[-1].startswith("and 3 more;")
+    assert shell.run("due", "--at", AT).stdout.splitlines()[-1].startswith("and 3 more;")
+    assert len(shell.json("list", "--at", AT)) == len(shell.json("due", "--at", AT)) == 103
+
+
+@pytest.mark.parametrize("name", ["200", "Shop 200", "shop 200", "shop200"])
+def test_a_page_is_chosen_by_its_id_or_its_names(shell: ConversationShell, name: str) -> None:
+    shell.take(SAID)
+    shell.take(export(pages=[page("200")], messages=[message("x", ago(30), name="x", page_id="200")]))
+    assert ids(shell.json("list", "--at", AT, "--page", name)) == ["200_x"]
+    assert ids(shell.json("due", "--at", AT, "--page", name)) == ["200_x"]
+    assert ids(shell.json("due", "--page", name)) == ["200_x"]
+
+
+def test_verdicts_are_chosen(shell: ConversationShell) -> None:
+    shell.take(SAID)
+    assert ids(shell.json("list", "--at", AT, "--verdict", "late")) == ["100_b", "100_a"]
+    assert ids(shell.json("list", "--at", AT, "--verdict", "fine", "--verdict", "excluded")) == ["100_d", "100_c"]
+
+
+def test_what_is_not_there_is_said(shell: ConversationShell) -> None:
+    shell.take(SAID)
+    assert shell.run("list", "--page", "300").stdout == "No conversation of page '300' is stored.\n"
+    assert shell.run("list", "--verdict", "unknown").stdout == "No conversation is unknown.\n"
+    assert shell.run("due", "--page", "300").stdout == "Nobody has waited too long on page '300'.\n"
+    done = shell.run("list", "--limit", "0")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "--limit" in done.stderr
