@@ -1,12 +1,17 @@
 """Closures out of iCalendar files, and what is said about broken ones."""
 
-from datetime import datetime
+from datetime import date, datetime, timedelta
 from textwrap import dedent
 
 import pytest
 from shift_samples import BERLIN, calendar, local
 
-from roundsman.conversations.shifts.ical import IcalError, parse_ical
+from roundsman.conversations.shifts.ical import IcalError, _in_year, parse_ical
+
+IN_NO_ZONE = (
+    "the event 'Party' is in the unknown time zone 'Moon/Crater' (TZID); write one such as Europe/Berlin, or export it "
+    "with its zones"
+)
 
 
 def ics(*events: str) -> str:
@@ -92,6 +97,21 @@ def test_equal_files_are_equal_and_no_text_is_shown() -> None:
             ics("UID:1\nSUMMARY:Tick\nDTSTART:20260101T000000Z\nRRULE:FREQ=SECONDLY"),
             "line 4: the event 'Tick' is repeated SECONDLY; daily is the most often that a closure comes again",
         ),
+        (
+            ics("UID:1\nDTSTART;VALUE=DATE:20260101", "UID:2\nSUMMARY:Party\nDTSTART;TZID=Moon/Crater:20260101T100000"),
+            "line 8: " + IN_NO_ZONE,
+        ),
+        (
+            ics(
+                "UID:1\nSUMMARY:Party\nDTSTART;TZID=Europe/Berlin:20260101T100000\nRRULE:FREQ=WEEKLY\n"
+                "EXDATE;TZID=Moon/Crater:20260108T100000,20260115T100000"
+            ),
+            "line 4: " + IN_NO_ZONE,
+        ),
+        (
+            ics(*(f"UID:{number}\nDTSTART;VALUE=DATE:20260101\nRRULE:FREQ=DAILY" for number in range(28))),
+            "holds events that come again up to 10,248 times a year in all; leave out what closes no shop",
+        ),
     ],
 )
 def test_what_is_wrong_is_said_with_its_line(text: str, fault: str) -> None:
@@ -130,3 +150,34 @@ def test_whole_days_and_hours_of_one_file() -> None:
     assert closed(text, "2026-05-08 08:30") == "Works outing"
     assert closed(text, "2026-05-12 09:30") == "Training"  # 07:30 UTC
     assert closed(text, "2026-05-12 11:30") is None
+
+
+HANOI = "UID:1\nSUMMARY:Call\nDTSTART;TZID={zone}:20260303T160000\nDTEND;TZID={zone}:20260303T170000"
+SAIGON = (
+    "BEGIN:VTIMEZONE\r\nTZID:Head office\r\nBEGIN:STANDARD\r\nDTSTART:19700101T000000\r\nTZOFFSETFROM:+0700\r\n"
+    "TZOFFSETTO:+0700\r\nEND:STANDARD\r\nEND:VTIMEZONE\r\n"
+)
+
+
+@pytest.mark.parametrize("zone", ["SE Asia Standard Time", "Asia/Saigon", "Head office"])
+def test_zones_of_windows_old_names_and_those_that_the_file_describes_are_known(zone: str) -> None:
+    text = ics(HANOI.format(zone=zone)).replace("BEGIN:VEVENT", f"{SAIGON}BEGIN:VEVENT")
+    assert closed(text, "2026-03-03 10:30") == "Call"  # 16:30 in Hanoi is 10:30 in Berlin
+    assert closed(text, "2026-03-03 16:30") is None
+
+
+def test_what_once_came_daily_does_not_count_for_ever() -> None:
+    event = "UID:{}\nSUMMARY:Fair\nDTSTART;VALUE=DATE:20260101\nRRULE:FREQ=DAILY;{}"
+    ends = ("UNTIL=20260104", "COUNT=4")
+    text = ics(*(event.format(number, ends[number % 2]) for number in range(40)))
+    assert closed(text, "2026-01-04 10:00") == "Fair"
+    assert closed(text, "2026-01-05 10:00") is None
+
+
+def test_thousands_of_single_days_are_worked_out_for_the_years_that_are_asked_for() -> None:
+    days = [date(2015, 1, 1) + timedelta(days=number) for number in range(0, 4000, 4)]
+    text = ics(*(f"UID:{day}\nSUMMARY:Day\nDTSTART;VALUE=DATE:{day:%Y%m%d}" for day in days))
+    _in_year.cache_clear()
+    events = parse_ical(text)
+    assert _in_year.cache_info().currsize == 1  # tried once, and not in each of eleven years
+    assert len(events.in_year(2016)) == sum(day.year == 2016 for day in days) + (date(2017, 1, 1) in days)

@@ -16,6 +16,10 @@ from roundsman.conversations.shifts.span import Span
 _TOO_OFTEN = frozenset({"SECONDLY", "MINUTELY", "HOURLY"})
 _PARTS_OF_DAYS = ("BYHOUR", "BYMINUTE", "BYSECOND")
 _CUT_AT = 60
+MOST_A_YEAR = 10_000
+"""Times that all events of a file come again in a year, at most: each costs a tenth of a millisecond to work out."""
+_TIMES = ("DTSTART", "DTEND", "EXDATE", "RDATE", "RECURRENCE-ID")
+_REPEATED = ("RRULE", "RDATE", "EXDATE", "RECURRENCE-ID")
 
 
 @dataclass(frozen=True)
@@ -50,8 +54,15 @@ def parse_ical(text: str) -> IcalEvents:
             faults.append(f"{where}the event {_name(event)!r} {fault}")
     if faults:
         raise IcalError(faults)
+    often = sum(_times_a_year(event, rule) for event in events for rule in _rules(event))
+    if often > MOST_A_YEAR:
+        raise IcalError(
+            [f"holds events that come again up to {often:,} times a year in all; leave out what closes no shop"]
+        )
     found = IcalEvents(text)
-    for year in sorted({event.decoded("dtstart").year for event in events}):
+    # Events that happen once cannot go wrong, and thousands of them may lie in decades
+    repeated = [event for event in events if any(name in event for name in _REPEATED)]
+    for year in sorted({event.decoded("dtstart").year for event in repeated or events[:1]}):
         try:
             found.in_year(year)
         except Exception as error:  # noqa: BLE001  whatever a rule makes the libraries raise is the file's fault
@@ -74,11 +85,16 @@ def _parsed(text: str) -> Any:
     return Calendar.from_ical(text)
 
 
-@lru_cache(maxsize=64)
-def _in_year(events: IcalEvents, year: int) -> tuple[Span, ...]:
+@lru_cache(maxsize=8)
+def _query(text: str) -> Any:
     import recurring_ical_events
 
-    found = recurring_ical_events.of(_parsed(events.text)).between(date(year, 1, 1), date(year + 1, 1, 2))
+    return recurring_ical_events.of(_parsed(text))
+
+
+@lru_cache(maxsize=64)
+def _in_year(events: IcalEvents, year: int) -> tuple[Span, ...]:
+    found = _query(events.text).between(date(year, 1, 1), date(year + 1, 1, 2))
     return tuple(dict.fromkeys(_spans(found)))  # not sorted: whole days are naive, hours are not
 
 
@@ -114,8 +130,48 @@ def _fault(event: Any) -> str | None:
         start = end = None
     if not isinstance(start, date) or not isinstance(end, date):
         return "has a start or an end that is no time"
-    rules = event.get("RRULE", [])
-    return next(filter(None, map(_fault_of_rule, rules if isinstance(rules, list) else [rules])), None)
+    zone = next(filter(None, (_unknown_zone(each) for name in _TIMES for each in _all(event, name))), None)
+    if zone is not None:
+        return (
+            f"is in the unknown time zone {zone!r} (TZID); write one such as Europe/Berlin, or export it with its zones"
+        )
+    return next(filter(None, map(_fault_of_rule, _rules(event))), None)
+
+
+def _all(event: Any, name: str) -> list[Any]:
+    found = event.get(name, [])
+    return found if isinstance(found, list) else [found]
+
+
+def _rules(event: Any) -> list[Any]:
+    return _all(event, "RRULE")
+
+
+def _unknown_zone(value: Any) -> str | None:
+    """The zone that a time names, if nobody knows it: the library takes such a time for one without a zone."""
+    zone = value.params.get("TZID")
+    times = [each.dt for each in getattr(value, "dts", [value])]
+    is_unknown = zone is not None and any(isinstance(each, datetime) and each.tzinfo is None for each in times)
+    return str(zone) if is_unknown else None
+
+
+def _times_a_year(event: Any, rule: Any) -> int:
+    """How often a rule comes in a year, at most."""
+    days, dates, months = (len(rule.get(name, ())) for name in ("BYDAY", "BYMONTHDAY", "BYMONTH"))
+    has_days = days or dates or any(name in rule for name in ("BYYEARDAY", "BYWEEKNO"))
+    often = {
+        "DAILY": 366,
+        "WEEKLY": 53 * max(days, 1),
+        "MONTHLY": 12 * max(5 * days, dates, 1),
+        "YEARLY": 366 if has_days else max(months, 1),
+    }.get(str(rule.get("FREQ", [""])[0]).upper(), 366)
+    most: list[int] = [-(-often // max(rule.get("INTERVAL", [1])[0], 1)), *rule.get("COUNT", ())]
+    for until in rule.get("UNTIL", ()):
+        begins = event.decoded("dtstart")
+        most.append(
+            max((date(until.year, until.month, until.day) - date(begins.year, begins.month, begins.day)).days, 0) + 2
+        )
+    return min(*most, 366)
 
 
 def _fault_of_rule(rule: Any) -> str | None:
