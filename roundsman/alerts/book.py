@@ -135,6 +135,10 @@ class AlertDesk:
         self.changed = True
         self._pipeline.send(self.connection, untold, self._now)
 
+    def fold(self, limit: int) -> int:
+        """Make digests of what crowds a channel. Returns how many messages went into them."""
+        return self._pipeline.fold(self.connection, limit, self._now)
+
     def release(self, limit: int) -> int:
         """Look at held messages whose time has come. Returns how many there were."""
         found = self._pipeline.release(self.connection, self._now, limit)

@@ -1,8 +1,9 @@
 """The keeper: sees to what is to be done about open alerts when time has passed.
 
-It lets go what was held, tells again what still goes on, and raises by their routes what nobody takes. All that it
-knows is in the store, so a kill costs nothing and several daemons share the work: each row is taken by one of them.
-The sender calls it whenever it looks at the store.
+It lets go what was held, tells again what still goes on, raises by their routes what nobody takes, and makes digests of
+what waits for a channel that has more to tell than anybody reads. All that it knows is in the store, so a kill costs
+nothing and several daemons share the work: each row is taken by one of them. The sender calls it whenever it looks at
+the store.
 """
 
 import logging
@@ -10,6 +11,7 @@ import logging
 from roundsman.alerts.book import AlertBook, AlertDesk
 from roundsman.alerts.condition import Escalation
 from roundsman.alerts.rules.facts import facts_of_alert
+from roundsman.alerts.stages.group import OVERFLOW
 from roundsman.clock import Clock
 from roundsman.logs import fields
 from roundsman.repositories.alert_log import AlertLog, LogEntry, LogEvent
@@ -21,6 +23,8 @@ from roundsman.repositories.rises import RiseRepository
 
 AT_ONCE = 200
 """Messages and alerts of one transaction, so that nobody waits long for the store."""
+MOST_FOLDED = 2_000
+"""Messages that become digests in one transaction."""
 MOST_ROUNDS = 50
 """Transactions of one look: the rest is left to the next one, a few seconds later."""
 OURSELVES = "alerts"
@@ -50,6 +54,7 @@ class AlertKeeper:
             looked_at += found
             if not found:  # somebody else has it
                 break
+        self._fold()
         return looked_at
 
     def _is_something_due(self) -> bool:
@@ -57,6 +62,13 @@ class AlertKeeper:
         with self._store.read() as connection:
             moments = (self._held.earliest(connection), self._rises.earliest(connection))
         return any(moment is not None and moment <= now for moment in moments)
+
+    def _fold(self) -> None:
+        with self._store.read() as connection:
+            is_crowded = bool(self._held.crowded(connection, OVERFLOW))
+        if is_crowded:
+            with self._book.transaction(OURSELVES) as desk:
+                desk.fold(MOST_FOLDED)
 
     def _raise(self, desk: AlertDesk) -> int:
         now = self._clock.now()
@@ -70,15 +82,18 @@ class AlertKeeper:
                 self._end_chain(desk, alert)
             else:
                 self._rises.plan(desk.connection, alert.id, None, None)  # the next one is planned as it rises
-                rising.append(self._escalation(alert, level))
+                told_before = self._held.audience_of(desk.connection, alert.id)
+                rising.append(self._escalation(alert, level, told_before))
         desk.escalate_all(rising)
         return len(due)
 
-    def _escalation(self, alert: Alert, level: int) -> Escalation:
-        route = self._book.rules.route_for(facts_of_alert(alert))
+    def _escalation(self, alert: Alert, level: int, told_before: Audience) -> Escalation:
+        team = told_before.team
+        route = self._book.rules.route_for(facts_of_alert(alert) | {"team": team or ""})
         step = next((each for each in route.levels if each.number == level), None)
-        audience = Audience() if step is None else Audience(channels=step.channels, mentions=step.mentions)
-        return Escalation(alert.fingerprint, level, audience)
+        if step is None:  # of rules that have changed since: those who know of it hear of it
+            return Escalation(alert.fingerprint, level, told_before)
+        return Escalation(alert.fingerprint, level, Audience(team, step.channels, step.mentions))
 
     def _end_chain(self, desk: AlertDesk, alert: Alert) -> None:
         self._rises.plan(desk.connection, alert.id, None, None)

@@ -14,7 +14,7 @@ from roundsman.alerts.news import News, Parcel
 from roundsman.alerts.rules.facts import facts_of_alert
 from roundsman.alerts.rules.route import Route, Rules
 from roundsman.alerts.stages.dedup import Pointless, Standing, keys_of, number_copies, why_pointless
-from roundsman.alerts.stages.group import group, message, together
+from roundsman.alerts.stages.group import OVERFLOW, group, message, together
 from roundsman.alerts.stages.inhibit import Source, inhibit
 from roundsman.alerts.stages.quiet import keep_quiet
 from roundsman.alerts.stages.route import route
@@ -74,6 +74,17 @@ class Pipeline:
         self._log.add(connection, [_cancelled(each, reason, now) for each, reason in pointless])
         self._send_again(connection, going, now)
         return len(due)
+
+    def fold(self, connection: Connection, limit: int, now: datetime) -> int:
+        """Make digests of what crowds a channel. Returns how many messages went into them."""
+        folded = 0
+        for channel in self._held.crowded(connection, OVERFLOW):
+            waiting = self._held.untried(connection, channel, limit)
+            released = self._together([(each, self._parcel(each, now)) for each in waiting])
+            digests = [each for each in released if len(each.ids) > 1]
+            self._held.release(connection, digests, now)
+            folded += sum(len(each.ids) for each in digests)
+        return folded
 
     # --- the first way ---
 

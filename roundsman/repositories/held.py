@@ -13,6 +13,7 @@ from sqlalchemy import Connection, delete, exists, func, insert, select, text, u
 from roundsman.repositories.alerts import Alert, AlertRepository
 from roundsman.repositories.audience import Audience
 from roundsman.repositories.notifications import (
+    UNFINISHED,
     HeldBy,
     Hold,
     NewNotification,
@@ -24,6 +25,13 @@ from roundsman.repositories.tables import alerts, notification_alerts, notificat
 
 HELD = text("notifications.status = 'held'")
 """Spelled with a literal, as SQLite uses a partial index only when it can see its condition in the query."""
+
+_UNTRIED = (
+    notifications.c.status == NotificationStatus.PENDING.value,
+    notifications.c.edits.is_(None),
+    notifications.c.attempts == 0,
+    ~notifications.c.is_digest,
+)
 
 Key = tuple[int, str, NotificationEvent, int]
 """Alert, channel, event, level."""
@@ -205,6 +213,44 @@ class HeldRepository:
             HeldMessage(
                 row.id, known[row.member], row.channel, NotificationEvent(row.event), row.level, row.copy,
                 Audience.from_json(row.audience), HeldBy.SILENCE, is_told_higher=False,
+            )
+            for row in rows
+        ]  # fmt: skip
+
+    def audience_of(self, connection: Connection, alert_id: int) -> Audience:
+        """Whom an alert was told first, or is to be told."""
+        mine = notification_alerts
+        query = (
+            select(notifications.c.audience)
+            .join(mine, mine.c.notification_id == notifications.c.id)
+            .where(mine.c.alert_id == alert_id)
+            .order_by(notifications.c.id)
+            .limit(1)
+        )
+        return Audience.from_json(connection.execute(query).scalar_one_or_none())
+
+    def crowded(self, connection: Connection, most: int) -> list[str]:
+        """The channels on which more than so many messages wait that nobody has tried to send yet."""
+        query = select(notifications.c.channel).where(UNFINISHED, *_UNTRIED).group_by(notifications.c.channel)
+        return list(connection.execute(query.having(func.count() > most)).scalars())
+
+    def untried(self, connection: Connection, channel: str, limit: int) -> list[HeldMessage]:
+        """Messages about one alert that wait for this channel untried, the first ones to leave first."""
+        mine = notification_alerts
+        query = (
+            select(notifications, mine.c.copy)
+            .join(mine, mine.c.notification_id == notifications.c.id)
+            .where(UNFINISHED, notifications.c.channel == channel, *_UNTRIED)
+            .order_by(notifications.c.rank, notifications.c.id)
+            .limit(limit)
+            .with_for_update(of=notifications, skip_locked=True)
+        )
+        rows = connection.execute(query).all()
+        known = {alert.id: alert for alert in AlertRepository().find_all(connection, {row.alert_id for row in rows})}
+        return [
+            HeldMessage(
+                row.id, known[row.alert_id], row.channel, NotificationEvent(row.event), row.level, row.copy,
+                Audience.from_json(row.audience), HeldBy.REPEAT, is_told_higher=False,
             )
             for row in rows
         ]  # fmt: skip

@@ -319,6 +319,15 @@ def test_what_somebody_has_taken_does_not_rise(outbox: Outbox) -> None:
     assert (outbox.alert("1").level, outbox.alert("2").level) == (1, 3)
 
 
+def test_a_route_for_a_team_is_found_again_when_the_alert_rises(outbox: Outbox) -> None:
+    outbox.rules = Rules((Route("sales", matchers("team=Sales"), channels=("slack",), levels=STEPS),))
+    outbox.fire("1", audience=Audience("Sales"))
+    outbox.drain()
+    outbox.keep(minutes=15)
+    (claim,) = outbox.drain()
+    assert (claim.level, claim.audience.team, claim.audience.mentions) == (2, "Sales", (LAN,))
+
+
 def test_a_chain_that_no_route_knows_ends_where_its_job_says_so(
     outbox: Outbox, caplog: pytest.LogCaptureFixture
 ) -> None:

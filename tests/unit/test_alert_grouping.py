@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from roundsman.alerts.news import News
 from roundsman.alerts.rules.route import Rules
-from roundsman.alerts.stages.group import group
+from roundsman.alerts.stages.group import OVERFLOW, group
 from roundsman.alerts.stages.route import reach, route
 from roundsman.repositories.alerts import Severity
 from roundsman.repositories.audience import EVERYBODY, Audience, Mention
@@ -37,8 +37,9 @@ def test_a_few_are_told_one_by_one_and_from_the_stated_number_on_together() -> N
     assert told([news(1), news(2), news(3)]) == [("slack", (3, 2, 1))]
 
 
-def test_without_a_stated_number_nothing_is_told_together() -> None:
-    assert len(told([news(number, EVERYBODY) for number in range(50)])) == 50
+def test_without_a_stated_number_only_what_nobody_would_read_is_told_together() -> None:
+    assert len(told([news(number, EVERYBODY) for number in range(OVERFLOW)])) == OVERFLOW
+    assert len(told([news(number, EVERYBODY) for number in range(OVERFLOW + 1)])) == 1
 
 
 def test_teams_levels_kinds_and_channels_are_not_mixed() -> None:
@@ -54,12 +55,17 @@ def test_a_digest_is_as_urgent_as_its_worst_and_calls_everybody_once() -> None:
     lan, hoa = Mention("Lan", "U1"), Mention("Hoa", "U2")
     found = [
         news(1, Audience("Sales", mentions=(lan,), digest_from=2)),
-        news(2, Audience("Sales", mentions=(hoa, lan), digest_from=2), severity=Severity.CRITICAL),
+        news(2, Audience("Sales", mentions=(hoa, lan), digest_from=2), severity=Severity.HIGH),
     ]
     (digest,) = messages(found, ["slack"])
     assert digest.rank == found[1].rank
     assert digest.audience.mentions == (hoa, lan)
     assert digest.is_digest
+
+
+def test_critical_ones_are_told_apart() -> None:
+    found = [news(number, severity=Severity.CRITICAL if number > 3 else Severity.HIGH) for number in range(1, 6)]
+    assert told(found) == [("slack", (5, 4)), ("slack", (3, 2, 1))]
 
 
 def test_what_is_told_first() -> None:

@@ -4,15 +4,19 @@ One rule makes a storm impossible. Of a team's news on one channel, up to `diges
 one by one; from then on each level is one digest. So a transaction costs a channel, for each team, at most as many
 messages as there are levels, or `digest_from` - 1 if that is more. Kinds are never mixed: a digest of customers is
 read by other eyes than one of pages, so where a team hears of several kinds, read "kinds times levels"; and so it is
-with the labels that a route groups by.
+with critical and other ones, and with the labels that a route groups by. Whoever states no number gets digests from `OVERFLOW` on.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from roundsman.alerts.news import Parcel
+from roundsman.repositories.alerts import Severity
 from roundsman.repositories.audience import Mention
 from roundsman.repositories.notifications import NewNotification
+
+OVERFLOW = 20
+"""More than so many messages on one channel are read by nobody, and take longer than that many seconds to leave."""
 
 
 def group(parcels: Iterable[Parcel]) -> list[NewNotification]:
@@ -32,13 +36,14 @@ def group(parcels: Iterable[Parcel]) -> list[NewNotification]:
 def together(told: Sequence[Parcel], digest_from: int | None = None) -> list[list[Parcel]]:
     """What one team hears on one channel, message by message. `digest_from`: instead of the audiences' own."""
     own = min((each.audience.digest_from for each in told if each.audience.digest_from), default=None)
-    digest_from = digest_from or own
-    if digest_from is None or len(told) < max(digest_from, 2):
+    digest_from = digest_from or own or OVERFLOW + 1
+    if len(told) < max(digest_from, 2):
         return [[each] for each in told]
     parts: dict[tuple[object, ...], list[Parcel]] = {}
     for each in told:
         labels = (each.news.labels.get(name) for name in each.route.group_by)
-        parts.setdefault((each.news.level, each.news.kind, *labels), []).append(each)
+        is_critical = each.news.severity is Severity.CRITICAL  # not to be looked for among a thousand others
+        parts.setdefault((is_critical, each.news.level, each.news.kind, *labels), []).append(each)
     return list(parts.values())
 
 

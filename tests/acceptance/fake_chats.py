@@ -1,0 +1,134 @@
+"""Slack's and Telegram's interfaces on loopback, with the limits that their documents state, and with bad days.
+
+Time is the test's own. Slack: one message a second for each channel, short bursts of ten. Telegram: 30 a second from
+one bot, 20 a minute to one group. Whoever is faster gets a 429, which the test counts as provoked.
+"""
+
+import json
+import random
+import socket
+import struct
+import threading
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+SLACK_BURST, SLACK_EVERY_S = 10, 1.0
+GROUP_MESSAGES, GROUP_WINDOW_S = 20, 60.0
+BOT_MESSAGES, BOT_WINDOW_S = 30, 1.0
+SLOW_S = 0.05
+ASKED_WAIT_S = 7
+
+
+class FakeChats(ThreadingHTTPServer):
+    """Both services. `now` gives seconds; `faults` is the share of requests that meet a bad day."""
+
+    daemon_threads = True
+
+    def __init__(self, now: Callable[[], float], seed: int, faults: float) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.now = now
+        self.faults = faults
+        self.random = random.Random(seed)
+        self.lock = threading.Lock()
+        self.texts: dict[str, list[str]] = {}
+        """What each chat took, in order."""
+        self.provoked: list[str] = []
+        self.met: Counter[str] = Counter()
+        self._taken: dict[str, deque[float]] = {}
+        self._closed_until: dict[str, float] = {}
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_port}"
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """A client that was cut off does not read its answer."""
+
+    def judge(self, chat: str) -> str:
+        """What a request to a chat meets: `taken`, `too_fast`, `asked_to_wait`, `unavailable`, `reset` or `slow`."""
+        now = self.now()
+        if now < self._closed_until.get(chat, 0.0):
+            self.provoked.append(f"{chat} was told to wait")
+            return "too_fast"
+        if not self._has_room(chat, now):
+            self.provoked.append(f"{chat} got too many at once")
+            return "too_fast"
+        fault = "taken"
+        if self.random.random() < self.faults:
+            fault = self.random.choice(["asked_to_wait", "unavailable", "reset", "slow"])
+            self.met[fault] += 1
+        if fault == "asked_to_wait":
+            self._closed_until[chat] = now + ASKED_WAIT_S
+        return fault
+
+    def _has_room(self, chat: str, now: float) -> bool:
+        """Requests count, whatever became of them."""
+        taken = self._taken.setdefault(chat, deque(maxlen=5_000))
+        taken.append(now)
+        if chat.startswith("slack"):
+            return all(
+                place + 1 <= SLACK_BURST + (now - moment) / SLACK_EVERY_S + 1e-6
+                for place, moment in enumerate(reversed(taken))
+            )
+        bot = self._taken.setdefault("bot", deque(maxlen=5_000))
+        bot.append(now)
+        lately = sum(now - moment < GROUP_WINDOW_S for moment in taken)
+        return lately <= GROUP_MESSAGES and sum(now - moment < BOT_WINDOW_S for moment in bot) <= BOT_MESSAGES
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: FakeChats
+
+    def do_POST(self) -> None:
+        body: dict[str, Any] = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        is_slack = self.path.startswith("/api/")
+        chat = f"slack:{body.get('channel')}" if is_slack else f"telegram:{body.get('chat_id')}"
+        with self.server.lock:
+            met = self.server.judge(chat)
+            if met in ("taken", "slow"):
+                texts = self.server.texts.setdefault(chat, [])
+                texts.append(json.dumps(body, ensure_ascii=False))
+                number = len(texts)
+        if met == "slow":
+            time.sleep(SLOW_S)
+        if met == "reset":
+            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            self.connection.close()
+        elif met == "unavailable":
+            self._answer(503, {"ok": False})
+        elif met in ("too_fast", "asked_to_wait"):
+            wait = {} if is_slack else {"error_code": 429, "parameters": {"retry_after": ASKED_WAIT_S}}
+            self._answer(429, {"ok": False, "error": "ratelimited", **wait}, {"Retry-After": str(ASKED_WAIT_S)})
+        elif is_slack:
+            self._answer(200, {"ok": True, "channel": body.get("channel"), "ts": f"{number}.1"})
+        else:
+            self._answer(200, {"ok": True, "result": {"message_id": number}})
+
+    def _answer(self, status: int, value: dict[str, Any], headers: dict[str, str] | None = None) -> None:
+        data = json.dumps(value).encode()
+        self.send_response(status)
+        for name, text in {"Content-Type": "application/json", **(headers or {})}.items():
+            self.send_header(name, text)
+        self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name of the base class
+        pass
+
+
+@contextmanager
+def chats(now: Callable[[], float], *, seed: int, faults: float) -> Iterator[FakeChats]:
+    """Both services until the end of the block."""
+    with FakeChats(now, seed, faults) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
+        thread.start()
+        try:
+            yield server
+        finally:
+            server.shutdown()
+            thread.join(10)
