@@ -101,6 +101,8 @@ def _lines(session: Session, found: Preview, muting: Muting | None) -> Iterator[
     yield "again", f"every {short_duration(route.repeat)}, until somebody takes it" if route.repeat else "never"
     for level in route.levels:
         yield f"level {level.number}", f"after {level_words(level)}"
+    if route.unanswered_after is not None:
+        yield "at last", f"{short_duration(route.unanswered_after)} later the journal says that nobody answers"
     yield "language", route.language or f"{session.settings.alerts.language}, as ALERT_LANGUAGE says"
 
 
@@ -153,5 +155,6 @@ def _row(session: Session, facts: Mapping[str, str], found: Preview, muting: Mut
         "group_by": list(route.group_by),
         "repeat": route.repeat,
         "levels": [{"number": each.number, "after": each.after} for each in route.levels],
+        "unanswered_after": route.unanswered_after,
         "language": route.language or session.settings.alerts.language,
     }

@@ -131,5 +131,8 @@ def test_other_policies_are_taken_over_and_broken_ones_are_not(tmp_path: Path) -
         daemon.logged("Policies: version ")
         reload(daemon)
         daemon.logged("Settings read again: no difference")
+        file.write_text(policy.format("20m") + '[[route]]\nname = "all"\nrepeat = "1h"\n')
+        reload(daemon)
+        daemon.logged("Rules of alerts: version ")
         assert daemon.log().count("Policies: version ") == 1
         assert daemon.stop() == 0

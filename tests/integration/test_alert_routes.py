@@ -153,6 +153,7 @@ def test_an_alert_is_told_its_way_and_why(shell: Shell) -> None:
         "together 3 at once with the same watched_job, or more",
         "again every 4 h 00 min, until somebody takes it",
         "level 2 after 30 min 00 s: Hoa on console",
+        "at last 30 min 00 s later the journal says that nobody answers",
         "language vi",
     ]
 

@@ -85,6 +85,15 @@ def test_a_route_with_a_name_alone_means_every_alert_and_changes_nothing() -> No
     assert route.covers({"kind": "anything"})
 
 
+def test_nobody_answers_as_long_after_the_last_level_as_that_came_after_the_one_before_it() -> None:
+    levels = '[[route.level]]\nafter = "30m"\n[[route.level]]\nafter = "2h"\n'
+    text = '[[route]]\nname = "rest"\n'
+    found = [rules_of(each).routes[0].unanswered_after for each in (text, text + levels[:30], text + levels)]
+    assert found == [None, timedelta(minutes=30), timedelta(minutes=90)]
+    (route,) = rules_of(text + 'gives_up_after = "5m"\n' + levels).routes
+    assert route.unanswered_after == timedelta(minutes=5)
+
+
 def test_the_first_route_that_means_an_alert_is_in_force() -> None:
     rules = rules_of(
         '[[route]]\nname = "a"\nmatch = "kind=a"\n[[route]]\nname = "b"\nmatch = ["kind=~a|b", "severity=high"]\n'

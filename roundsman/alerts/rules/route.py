@@ -82,6 +82,14 @@ class Route:
     def covers(self, facts: Mapping[str, str]) -> bool:
         return cover(self.matchers, facts)
 
+    @property
+    def unanswered_after(self) -> timedelta | None:
+        """How long after its last level the journal says that nobody answers; None: it has no levels."""
+        if not self.levels:
+            return None
+        ends = [timedelta(0), *(level.after for level in self.levels)]
+        return self.gives_up_after or ends[-1] - ends[-2]
+
 
 DEFAULT_ROUTE = Route("default")
 """For what no route means: told at once, where the alert itself says."""
