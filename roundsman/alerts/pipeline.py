@@ -189,14 +189,8 @@ def next_rise(route: Route, news: News, now: datetime) -> tuple[datetime | None,
         before = next((each.after for each in route.levels if each.number == news.level), timedelta(0))
         return now + max(later[0].after - before, timedelta(0)), later[0].number
     if route.levels:
-        return now + (route.gives_up_after or _last_step(route)), None
+        return now + (route.unanswered_after or timedelta(0)), None
     return None if news.unanswered_after is None else (now + news.unanswered_after, None)
-
-
-def _last_step(route: Route) -> timedelta:
-    """Between the last two levels."""
-    ends = [timedelta(0), *(each.after for each in route.levels)]
-    return ends[-1] - ends[-2]
 
 
 def _repeats(parcels: Sequence[Parcel], now: datetime) -> list[Parcel]:

@@ -8,6 +8,7 @@ from alert_samples import ZONE, unreplied
 from fake_chats import FakeChats, chats
 
 from roundsman.alerts.book import AlertBook
+from roundsman.alerts.channels.base import Channel
 from roundsman.alerts.channels.slack import SlackChannel
 from roundsman.alerts.channels.telegram import TelegramChannel
 from roundsman.alerts.condition import Condition
@@ -88,7 +89,7 @@ def test_ten_thousand_alerts_are_told_within_the_rates_and_the_critical_ones_fir
 ) -> None:
     store: Store = request.getfixturevalue(store_name)
     with chats(clock.monotonic, seed=5, faults=0.15) as server:
-        channels = [
+        channels: list[Channel] = [
             SlackChannel("slack", clock, bot_token="xoxb-1-abcdefghijk", channel="C1", api_url=f"{server.url}/api/"),
             *(
                 TelegramChannel(f"telegram:{group}", clock, bot_token="1:abcdefghijk", target=group, api_url=server.url)

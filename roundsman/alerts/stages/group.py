@@ -4,7 +4,8 @@ One rule makes a storm impossible. Of a team's news on one channel, up to `diges
 one by one; from then on each level is one digest. So a transaction costs a channel, for each team, at most as many
 messages as there are levels, or `digest_from` - 1 if that is more. Kinds are never mixed: a digest of customers is
 read by other eyes than one of pages, so where a team hears of several kinds, read "kinds times levels"; and so it is
-with critical and other ones, and with the labels that a route groups by. Whoever states no number gets digests from `OVERFLOW` on.
+with critical and other ones, and with the labels that a route groups by. Where no number is stated, more than
+`OVERFLOW` become digests.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
