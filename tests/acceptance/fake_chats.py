@@ -36,7 +36,10 @@ class FakeChats(ThreadingHTTPServer):
         self.lock = threading.Lock()
         self.texts: dict[str, list[str]] = {}
         """What each chat took, in order."""
+        self.shows: dict[str, dict[int, str]] = {}
+        """The messages of each chat as they read now, by number."""
         self.provoked: list[str] = []
+        self.keeps_rates = True
         self.met: Counter[str] = Counter()
         self._taken: dict[str, deque[float]] = {}
         self._closed_until: dict[str, float] = {}
@@ -54,7 +57,7 @@ class FakeChats(ThreadingHTTPServer):
         if now < self._closed_until.get(chat, 0.0):
             self.provoked.append(f"{chat} was told to wait")
             return "too_fast"
-        if not self._has_room(chat, now):
+        if self.keeps_rates and not self._has_room(chat, now):
             self.provoked.append(f"{chat} got too many at once")
             return "too_fast"
         fault = "taken"
@@ -90,9 +93,11 @@ class _Handler(BaseHTTPRequestHandler):
         with self.server.lock:
             met = self.server.judge(chat)
             if met in ("taken", "slow"):
-                texts = self.server.texts.setdefault(chat, [])
-                texts.append(json.dumps(body, ensure_ascii=False))
-                number = len(texts)
+                text = json.dumps(body, ensure_ascii=False)
+                self.server.texts.setdefault(chat, []).append(text)
+                shown = self.server.shows.setdefault(chat, {})
+                number = _edited(body) or len(shown) + 1
+                shown[number] = text
         if met == "slow":
             time.sleep(SLOW_S)
         if met == "reset":
@@ -119,6 +124,13 @@ class _Handler(BaseHTTPRequestHandler):
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name of the base class
         pass
+
+
+def _edited(body: dict[str, Any]) -> int | None:
+    """The number of the message that a request changes; None: it is a new one."""
+    if "message_id" in body:
+        return int(body["message_id"])
+    return int(body["ts"].partition(".")[0]) if "ts" in body else None
 
 
 @contextmanager
