@@ -6,6 +6,8 @@ EXIT_DONE = 0
 EXIT_FAILED = 1
 EXIT_USAGE = 2
 """Bad input of a command that a person typed (the value of click and of most Unix tools)."""
+EXIT_INTERRUPTED = 130
+"""As a shell tells of Ctrl-C."""
 EXIT_CONFIGURATION = 78
 """EX_CONFIG of sysexits.h. The systemd unit does not restart on it: a wrong setting stays wrong."""
 

@@ -2,12 +2,12 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 from config import Settings
 from roundsman.alerts.verification import Verifier
 from roundsman.app.mongo import MongoParts
 from roundsman.clock import Clock
-from roundsman.conversations.importer import Importer
 from roundsman.conversations.intake import Intake
 from roundsman.conversations.keeper import WatchKeeper
 from roundsman.conversations.live import LiveSync
@@ -21,6 +21,9 @@ from roundsman.monitor.last_look import LastLook
 from roundsman.repositories.alerts import Alert, Resolution
 from roundsman.repositories.engine import Store
 from roundsman.repositories.page_syncs import PageSyncRepository
+
+if TYPE_CHECKING:
+    from roundsman.conversations.importer import Importer
 
 
 class ConversationParts:
@@ -80,8 +83,10 @@ class ConversationParts:
         return Intake(self._store(), self.keeper)
 
     @cached_property
-    def importer(self) -> Importer:
+    def importer(self) -> "Importer":
         """What brings exports into the store."""
+        from roundsman.conversations.importer import Importer
+
         return Importer(self._store(), self._clock, self.keeper)
 
     @property

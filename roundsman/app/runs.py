@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 from config import Settings
 from roundsman.app.queues import queue_of, run_queue_of
@@ -21,15 +22,17 @@ from roundsman.runs.black_box import BlackBox
 from roundsman.runs.desk import RunDesk
 from roundsman.runs.drivers import DrivingJob
 from roundsman.runs.engine import Engine
-from roundsman.runs.findings import Investigation
 from roundsman.runs.held import Prepared
 from roundsman.runs.inbox import Inbox
-from roundsman.runs.interventions import Interventions
 from roundsman.runs.neighbours import Neighbours
 from roundsman.runs.outbox import Outbox
 from roundsman.runs.reconciler import Reconciler
 from roundsman.runs.round import Ledgers
 from roundsman.runs.run_queue import RunQueue
+
+if TYPE_CHECKING:
+    from roundsman.runs.findings import Investigation
+    from roundsman.runs.interventions import Interventions
 
 LEASE = timedelta(seconds=30)
 """How long a machine may be out of sight before its runs are somebody else's; renewed three times as often."""
@@ -92,12 +95,16 @@ class RunParts:
         return RunDesk(self._store, self._clock, self.run_queue, self.registry, self.workflows, self._inbox)
 
     @cached_property
-    def interventions(self) -> Interventions:
+    def interventions(self) -> "Interventions":
         """What people do to runs."""
+        from roundsman.runs.interventions import Interventions
+
         return Interventions(self._store, self._clock, self.run_queue, self.registry, self.workflows, self.outbox.sinks)
 
-    def investigation(self, job: DrivingJob | None) -> Investigation:
+    def investigation(self, job: DrivingJob | None) -> "Investigation":
         """Whoever finds out why a run stands where it stands."""
+        from roundsman.runs.findings import Investigation
+
         return Investigation(
             self._store,
             self._clock,

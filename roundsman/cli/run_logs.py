@@ -8,10 +8,9 @@ import typer
 from roundsman.cli.output import print_json, say
 from roundsman.cli.run_input import RunArgument
 from roundsman.cli.run_rows import line_row
-from roundsman.cli.run_wait import EXIT_INTERRUPTED
 from roundsman.cli.run_watch import LOOK_EVERY_S
 from roundsman.cli.session import Session
-from roundsman.errors import BadInputError
+from roundsman.errors import EXIT_INTERRUPTED, BadInputError
 from roundsman.repositories.run_record import LogLine, RunRecord
 from roundsman.repositories.run_views import RunViews
 

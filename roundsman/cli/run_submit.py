@@ -10,10 +10,10 @@ from roundsman.cli.arguments import JsonOption
 from roundsman.cli.output import print_json, remark, say, short_duration
 from roundsman.cli.run_input import read_object, span
 from roundsman.cli.run_rows import drivers, run_row
-from roundsman.cli.run_wait import EXIT_INTERRUPTED, drive_until_ended, exit_code, look_on
+from roundsman.cli.run_wait import drive_until_ended, exit_code, look_on
 from roundsman.cli.session import Session
 from roundsman.cli.ticks import local_time
-from roundsman.errors import BadInputError
+from roundsman.errors import EXIT_INTERRUPTED, BadInputError
 from roundsman.message import parse_priority
 from roundsman.repositories.run_views import Sight
 from roundsman.runs.desk import Order, Submitted

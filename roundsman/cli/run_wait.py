@@ -18,12 +18,9 @@ from roundsman.cli.run_input import RunsArgument, span
 from roundsman.cli.run_rows import numbers, run_row
 from roundsman.cli.run_watch import LOOK_EVERY_S, Watch, shown, unseen
 from roundsman.cli.session import Session
-from roundsman.errors import EXIT_DONE, EXIT_FAILED
+from roundsman.errors import EXIT_DONE, EXIT_FAILED, EXIT_INTERRUPTED
 from roundsman.repositories.run_views import Sight
 from roundsman.repositories.runs import RunRepository, RunStatus
-
-EXIT_INTERRUPTED = 130
-"""As a shell tells of Ctrl-C."""
 
 
 def wait(
