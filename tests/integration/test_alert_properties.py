@@ -8,34 +8,27 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-from alert_samples import KIND, Mailbox, book_of, sender_of, unreplied
+from alert_samples import KIND, book_of, unreplied
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from mortal_sender import FATES, MortalMailbox, MortalSender
 
-from roundsman.alerts.channels.base import DeliveryError, Fault, Receipt
+from roundsman.alerts.channels.base import Receipt
 from roundsman.alerts.delivery import Delivered
 from roundsman.alerts.message import Message
-from roundsman.alerts.sender import Sender
 from roundsman.clock import ManualClock
-from roundsman.owner import Owner
 from roundsman.repositories.alerts import AlertRepository, AlertStatus
 from roundsman.repositories.engine import Store
 from roundsman.repositories.notifications import NotificationRepository, NotificationStatus
-from roundsman.repositories.tables import alerts, notifications
 
 SUBJECTS = ("a", "b", "c")
 NAMES = ("one", "two")
 
 
-class Killed(BaseException):
-    pass
-
-
 @dataclass
-class Mortal(Mailbox):
-    """A channel whose process dies, or whose service fails, on command, before or after the message arrived."""
+class Mortal(MortalMailbox):
+    """One that counts what it heard of each alert."""
 
-    fate: str = "none"
     heard: Counter[tuple[str, str]] = field(default_factory=Counter)
 
     def send(self, message: Message) -> Receipt:
@@ -46,40 +39,14 @@ class Mortal(Mailbox):
         return self._tell(message)
 
     def _tell(self, message: Message) -> Receipt:
-        fate, self.fate = self.fate, "none"
-        if fate == "killed before":
-            raise Killed
-        if fate == "failing":
-            raise DeliveryError(Fault.TEMPORARY, "HTTP 503")
+        fate = self.meet_fate_before()
         self.heard[message.fields["ALERT"], message.event.value] += 1
-        if fate == "killed after":
-            raise Killed
+        self.meet_fate_after(fate)
         return Receipt("told", {"firing": message.fields["ALERT"]})
 
 
-@dataclass
-class World:
-    """The store, the services that outlive every process, and the process of now."""
-
-    store: Store
-    clock: ManualClock
-    services: dict[str, Mortal] = field(default_factory=lambda: {name: Mortal(name) for name in NAMES})
-    kills: int = 0
-    sender: Sender = field(init=False)
-
-    def __post_init__(self) -> None:
-        with self.store.write() as connection:
-            connection.execute(notifications.delete())
-            connection.execute(alerts.delete())
-        self.restart()
-
-    def restart(self) -> None:
-        me = Owner.this_process()
-        life = Owner(
-            me.host, me.place, me.pid, -self.kills
-        )  # no process ever started then, so its successor sees it dead
-        self.sender = sender_of(self.store, self.clock, list(self.services.values()), life)
-        self.sender.register()
+class World(MortalSender[Mortal]):
+    """Two services."""
 
     def fire(self, subject: str) -> None:
         with book_of(self.store, self.clock, self.sender).transaction("monitor") as desk:
@@ -88,17 +55,6 @@ class World:
     def resolve(self, subject: str) -> None:
         with book_of(self.store, self.clock, self.sender).transaction("monitor") as desk:
             desk.resolve(f"{KIND}:{subject}", "answered")
-
-    def deliver(self, name: str, fate: str) -> Delivered | None:
-        self.services[name].fate = fate
-        try:
-            return self.sender.run_once(name)
-        except Killed:
-            self.kills += 1
-            self.restart()
-            return None
-        finally:
-            self.services[name].fate = "none"
 
     def drain(self) -> None:
         for name in NAMES:
@@ -120,7 +76,7 @@ class World:
 steps = st.one_of(
     st.tuples(st.just("fire"), st.sampled_from(SUBJECTS)),
     st.tuples(st.just("resolve"), st.sampled_from(SUBJECTS)),
-    st.tuples(st.sampled_from(["none", "failing", "killed before", "killed after"]), st.sampled_from(NAMES)),
+    st.tuples(st.sampled_from(FATES), st.sampled_from(NAMES)),
     st.tuples(st.just("wait"), st.just("")),
 )
 
@@ -130,7 +86,7 @@ steps = st.one_of(
 def test_whatever_happens_nothing_is_lost_or_doubled(
     sqlite_store: Store, clock: ManualClock, life: list[tuple[str, str]]
 ) -> None:
-    world = World(sqlite_store, clock)
+    world = World(sqlite_store, clock, {name: Mortal(name) for name in NAMES})
     for step, target in life:
         if step == "fire":
             world.fire(target)
@@ -154,13 +110,13 @@ def test_whatever_happens_nothing_is_lost_or_doubled(
                 assert (firing, resolved) == ("sent", None), "an open alert was not told"
             else:
                 assert (firing, resolved) in [("sent", "sent"), ("cancelled", None), ("cancelled", "cancelled")]
-    heard = sum(service.heard.total() for service in world.services.values())
+    heard = sum(service.heard.total() for service in world.mailboxes.values())
     # A kill in flight may cost a repeat. It may also leave a row that says "sent" of a message that never left, when
     # the alert ended meanwhile: better the end of something unheard than an alarm without an end.
     assert told.total() - world.kills <= heard <= told.total() + world.kills
     with sqlite_store.read() as connection:
         unended = {alert.fingerprint for alert in AlertRepository().all_open(connection)}
-    for service in world.services.values():
+    for service in world.mailboxes.values():
         alarmed = {name for name, event in service.heard if event == "firing"}
         for fingerprint in alarmed - unended:
             assert service.heard[fingerprint, "resolved"] > 0, "somebody was alarmed and never heard the end"

@@ -10,31 +10,26 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from itertools import pairwise
+from typing import Self
 
-from alert_samples import KIND, Mailbox, book_of, sender_of, unreplied
+from alert_samples import KIND, book_of, unreplied
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
+from mortal_sender import FATES, MortalMailbox, MortalSender
 
-from roundsman.alerts.channels.base import DeliveryError, Fault, Receipt
+from roundsman.alerts.channels.base import Receipt
 from roundsman.alerts.condition import Escalation
 from roundsman.alerts.delivery import Delivered
 from roundsman.alerts.message import Message
-from roundsman.alerts.sender import Sender
 from roundsman.clock import ManualClock
-from roundsman.owner import Owner
 from roundsman.repositories.alerts import AlertRepository, Resolution
 from roundsman.repositories.audience import Audience
 from roundsman.repositories.engine import Store
 from roundsman.repositories.notification_claims import DIGEST_REST
 from roundsman.repositories.notifications import NotificationRepository, NotificationStatus
-from roundsman.repositories.tables import alerts, notifications
 
 SUBJECTS = "abcdef"
 SALES = Audience("Sales", digest_from=3)
-
-
-class Killed(BaseException):
-    pass
 
 
 @dataclass
@@ -65,66 +60,40 @@ def _is_over(line: str) -> bool:
 
 
 @dataclass
-class Chat(Mailbox):
-    """A channel whose process dies, or whose service fails, on command, before or after the message arrived."""
+class Chat(MortalMailbox):
+    """One that keeps its messages as they read now."""
 
-    fate: str = "none"
     clock: ManualClock = field(kw_only=True)
     messages: list[Said] = field(default_factory=list)
     alarmed: set[str] = field(default_factory=set)
 
     def send(self, message: Message) -> Receipt:
-        fate = self._before()
+        fate = self.meet_fate_before()
         self.messages.append(Said(message, is_known=fate != "killed after"))
         self.alarmed |= self.messages[-1].alarms_about()
-        if fate == "killed after":
-            raise Killed
+        self.meet_fate_after(fate)
         return Receipt("told", {"number": str(len(self.messages) - 1)})
 
     def edit(self, receipt: Receipt, message: Message) -> Receipt:
         if not self.can_edit or "number" not in receipt.keys:
             return self.send(message)
-        fate, said = self._before(), self.messages[int(receipt.keys["number"])]
+        fate, said = self.meet_fate_before(), self.messages[int(receipt.keys["number"])]
         said.message = message
-        if fate == "killed after":
-            raise Killed
+        self.meet_fate_after(fate)
         said.changed.append(self.clock.now())
         return receipt
 
-    def _before(self) -> str:
-        fate, self.fate = self.fate, "none"
-        if fate == "killed before":
-            raise Killed
-        if fate == "failing":
-            raise DeliveryError(Fault.TEMPORARY, "HTTP 503")
-        return fate
-
 
 @dataclass
-class World:
-    """The store, two chats of which one can be edited, and the process of now."""
+class World(MortalSender[Chat]):
+    """Two chats of which one can be edited."""
 
-    store: Store
-    clock: ManualClock
-    chats: dict[str, Chat] = field(init=False)
-    kills: int = 0
     opened: int = 0
-    sender: Sender = field(init=False)
 
-    def __post_init__(self) -> None:
-        self.chats = {
-            "bot": Chat("bot", clock=self.clock), "hook": Chat("hook", clock=self.clock, can_edit=False),
-        }  # fmt: skip
-        with self.store.write() as connection:
-            connection.execute(notifications.delete())
-            connection.execute(alerts.delete())
-        self.restart()
-
-    def restart(self) -> None:
-        me = Owner.this_process()
-        life = Owner(me.host, me.place, me.pid, -self.kills)  # no process ever started then, so it is seen dead
-        self.sender = sender_of(self.store, self.clock, list(self.chats.values()), life)
-        self.sender.register()
+    @classmethod
+    def of(cls, store: Store, clock: ManualClock) -> Self:
+        chats = (Chat("bot", clock=clock), Chat("hook", clock=clock, can_edit=False))
+        return cls(store, clock, {chat.name: chat for chat in chats})
 
     def fire(self, subjects: Iterable[str], level: int) -> None:
         now, conditions = self.clock.now(), []
@@ -144,19 +113,8 @@ class World:
         with book_of(self.store, self.clock, self.sender).transaction("monitor") as desk:
             desk.resolve_all({f"{KIND}:{name}": over for name in sorted(subjects)})
 
-    def deliver(self, name: str, fate: str) -> Delivered | None:
-        self.chats[name].fate = fate
-        try:
-            return self.sender.run_once(name)
-        except Killed:
-            self.kills += 1
-            self.restart()
-            return None
-        finally:
-            self.chats[name].fate = "none"
-
     def drain(self) -> None:
-        for name in self.chats:
+        for name in self.mailboxes:
             quiet = 0
             while quiet < 2:  # a change that came too soon is put off by the first look at it
                 self.clock.advance(timedelta(minutes=6))
@@ -174,11 +132,11 @@ class World:
                 if each.status is NotificationStatus.SENT
             )
             assert max(sent.values(), default=0) <= 1
-            for name in self.chats:
+            for name in self.mailboxes:
                 if alert.resolved_at is None:
                     event = "firing" if alert.level else "warning"
                     assert sent[name, event, alert.level] == 1, "an open alert was not told"
-        for chat in self.chats.values():
+        for chat in self.mailboxes.values():
             self._check_chat(chat, still_open)
 
     def _check_chat(self, chat: Chat, still_open: set[str]) -> None:
@@ -198,7 +156,7 @@ class World:
 
 
 some = st.sets(st.sampled_from(SUBJECTS), min_size=1)
-fates = st.sampled_from(["none", "killed after", "failing", "killed before"])
+fates = st.sampled_from(FATES)
 steps = st.one_of(
     st.tuples(st.just("fire"), some, st.sampled_from([0, 1, 1])),
     st.tuples(st.just("escalate"), some, st.integers(1, 3)),
@@ -215,7 +173,7 @@ steps = st.one_of(
 def test_in_any_storm_everybody_hears_of_the_beginning_and_of_the_end(
     sqlite_store: Store, clock: ManualClock, life: list[tuple[str, set[str], int]]
 ) -> None:
-    world = World(sqlite_store, clock)
+    world = World.of(sqlite_store, clock)
     for step, target, number in life:
         if step == "fire":
             world.fire(target, number)
