@@ -197,7 +197,7 @@ class RunClaims:
         if not tokens:
             return set()
         statement = text(
-            "UPDATE runs SET lease_until = :until WHERE owner = :owner AND status = 'running' AND "  # noqa: S608
+            "UPDATE runs SET lease_until = :until WHERE owner = :owner AND status = 'running' AND "  # noqa: S608  our own words
             + among(connection.dialect.name, "id", "ids")
             + " RETURNING id, token"
         ).bindparams(bindparam("until", type_=UtcTime))

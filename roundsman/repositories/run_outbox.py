@@ -23,7 +23,7 @@ AT_ONCE = 1_000
 """Rows that one statement sets aside, at most."""
 
 _WAITING = "owner IS NULL AND set_aside_at IS NULL"
-_NEXT_DUE = Statement(f"SELECT min(not_before), STEADY FROM run_events WHERE sink = :sink AND {_WAITING}")  # noqa: S608
+_NEXT_DUE = Statement(f"SELECT min(not_before), STEADY FROM run_events WHERE sink = :sink AND {_WAITING}")  # noqa: S608  only the line above
 
 # Materialized: run again in the middle of the update, it would lock other rows. And "the first of its run" is written
 # so that it is looked up for each row that is read; a planner may turn NOT EXISTS into a join with the whole table.
