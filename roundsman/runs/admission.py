@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 from roundsman.message import Draft, Message
 from roundsman.repositories.run_claims import ClaimedRun, RunClaims
 from roundsman.repositories.runs import NewRun, RunRepository
-from roundsman.runs.run_queue import RunQueue
+from roundsman.runs.run_queue import Entrance, RunQueue
 from roundsman.runs.submission import JudgedOrder, Submission
 
 
@@ -53,11 +53,13 @@ def admit(
     rest = iter(numbers)
     admitted.answers = [(each, [next(rest) for _ in each.orders]) for each in submissions]
     new.sort(key=_urgency)  # stable: equally urgent ones in the order of their numbers
-    admitted.begun = _take(connection, new[:room], claims, queue, now)
-    admitted.queued = [order.draft for order, _ in new[room:]]
+    if queue.entrance is not None:
+        admitted.begun = _take(connection, new[:room], claims, queue.entrance, now)
+    late = new[len(admitted.begun) :]
+    admitted.queued = [order.draft for order, _ in late]
     if admitted.queued:
         sent = queue.enqueue(connection, admitted.queued, now)
-        runs.insert(connection, [run for _, run in new[room:]], sent, now)
+        runs.insert(connection, [run for _, run in late], sent, now)
     return admitted
 
 
@@ -69,11 +71,11 @@ def _take(
     connection: Connection,
     new: Sequence[tuple[JudgedOrder, NewRun]],
     claims: RunClaims,
-    queue: RunQueue,
+    entrance: Entrance,
     now: datetime,
 ) -> list[tuple[ClaimedRun, Message]]:
     if not new:
         return []
-    messages = queue.enter_taken(connection, [order.draft for order, _ in new], now)
+    messages = entrance.enter_taken(connection, [order.draft for order, _ in new], now)
     claimed = claims.insert(connection, [run for _, run in new], [message.id for message in messages], now)
     return list(zip(claimed, messages, strict=True))

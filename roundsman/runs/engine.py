@@ -159,7 +159,7 @@ class Engine:
     # --- the thread ---
 
     def _loop(self) -> None:
-        if self._to.queue.takes_new:
+        if self._to.queue.entrance is not None:
             self._inbox.open()
         try:
             while not self._abandoned and not (self._quitting and not self._round and not self._crew.held):

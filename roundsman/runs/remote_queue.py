@@ -43,7 +43,7 @@ class RemoteRunQueue:
 
     def __init__(self, remote: Queue, clock: Clock) -> None:
         self.name = remote.name
-        self.takes_new = False
+        self.entrance = None
         self._remote = remote
         self._wake: Callable[[], None] = lambda: None
         self._rooms: queue.SimpleQueue[_Room | _Quit] = queue.SimpleQueue()
@@ -128,9 +128,6 @@ class RemoteRunQueue:
 
     def enqueue(self, connection: Connection, drafts: Sequence[Draft], now: datetime) -> list[str | None]:
         return [None] * len(drafts)
-
-    def enter_taken(self, connection: Connection, drafts: Sequence[Draft], now: datetime) -> list[Message]:
-        raise NotImplementedError(f"the queue {self.name} is not in the store")
 
     def hasten(self, connection: Connection, message_id: str | None) -> bool:
         if message_id is None or not self._remote.hastens:

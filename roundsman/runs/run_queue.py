@@ -22,13 +22,23 @@ from roundsman.runs.verdict import Ack, Bury, Nack, Settlement
 Settled = tuple[Message, Settlement]
 
 
+class Entrance(Protocol):
+    """Where messages enter and are received in one."""
+
+    def enter_taken(self, connection: Connection, drafts: Sequence[Draft], now: datetime) -> list[Message]:
+        """For what nothing holds back, while nothing else waits."""
+        ...
+
+
 class RunQueue(Protocol):
     """What the engine and the desk ask of a queue. Methods with a connection are called within a write transaction."""
 
     name: str
 
-    takes_new: bool
-    """Whether a message can enter it as one that is taken already."""
+    @property
+    def entrance(self) -> Entrance | None:
+        """For messages that the engine takes in the moment in which they enter; only the store has one."""
+        ...
 
     def start(self, wake: Callable[[], None]) -> None:
         """Begin to listen; `wake` is called from any thread when there may be something to do."""
@@ -78,10 +88,6 @@ class RunQueue(Protocol):
         """Messages for runs, within their transaction; their ids, or None for those that `hand_over` sends."""
         ...
 
-    def enter_taken(self, connection: Connection, drafts: Sequence[Draft], now: datetime) -> list[Message]:
-        """The same for messages that the engine takes in the moment in which they enter. Only with `takes_new`."""
-        ...
-
     def hasten(self, connection: Connection, message_id: str | None) -> bool:
         """Let this message come now, if it waits for its time; elsewhere it is `hand_over` that does so.
 
@@ -127,7 +133,7 @@ class StoreRunQueue:
 
     def __init__(self, store: Store, repository: QueueRepository, bell: Bell) -> None:
         self.name = "local"
-        self.takes_new = True
+        self.entrance = repository
         self._store = store
         self._repository = repository
         self._bell = bell
@@ -193,9 +199,6 @@ class StoreRunQueue:
         entered = self._repository.enqueue(connection, drafts, now)
         self._bell.in_transaction(connection)
         return [each.id for each in entered]
-
-    def enter_taken(self, connection: Connection, drafts: Sequence[Draft], now: datetime) -> list[Message]:
-        return self._repository.enter_taken(connection, drafts, now)
 
     def hasten(self, connection: Connection, message_id: str | None) -> bool:
         if message_id is None:
