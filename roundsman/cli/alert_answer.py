@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from roundsman.cli.alert_why import AlertArgument
+from roundsman.cli.arguments import span
 from roundsman.cli.output import say
 from roundsman.cli.person import person
 from roundsman.cli.session import Session
@@ -38,13 +39,7 @@ def snooze(
     """Let an alert wait: it rises no further until then. If it still goes on then, it goes its way as before."""
     session: Session = ctx.obj
     by, now = person(), session.clock.now()
-    try:
-        span = positive_duration(duration)
-    except ValueError as error:
-        raise BadInputError(f"--for: {error}.") from None
-    if span > LONGEST_SNOOZE:
-        raise BadInputError(f"--for {duration!r} is longer than {LONGEST_SNOOZE.days} days; choose a shorter time.")
-    until = now + span
+    until = now + span("--for", duration, LONGEST_SNOOZE, positive_duration)
     note = _checked(note)
     with session.store.write() as connection:
         answered = AlertAnswers().snooze(connection, alert_id, by=by, until=until, note=note, now=now)

@@ -1,6 +1,7 @@
 """The arguments and options that several commands share."""
 
-from datetime import datetime
+from collections.abc import Callable
+from datetime import datetime, timedelta
 from typing import Annotated
 
 import typer
@@ -9,6 +10,9 @@ from roundsman.cli.session import Session
 from roundsman.conversations.moment import parse_moment
 from roundsman.errors import BadInputError
 from roundsman.scheduling.registry import JobFacts
+from roundsman.scheduling.trigger import parse_duration
+
+LONGEST_SPAN = timedelta(days=366)
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 AtOption = Annotated[
@@ -29,6 +33,19 @@ def moment_of(session: Session, at: str | None) -> datetime:
     if moment is None:
         raise BadInputError("--at is empty; write it like 2026-03-03T04:00:00Z.")
     return moment
+
+
+def span(
+    option: str, text: str, longest: timedelta = LONGEST_SPAN, read: Callable[[str], timedelta] = parse_duration
+) -> timedelta:
+    """`30s`, `5m`, `1h30m`, `2d`. Raises BadInputError."""
+    try:
+        found = read(text)
+    except ValueError as error:
+        raise BadInputError(f"{option}: {error}.") from None
+    if found > longest:
+        raise BadInputError(f"{option}: {text!r} is longer than {longest.days}d; give a shorter time.")
+    return found
 
 
 def plain_text(value: str | None) -> str | None:

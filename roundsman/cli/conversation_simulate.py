@@ -9,9 +9,8 @@ from typing import Annotated, Any
 
 import typer
 
-from roundsman.cli.arguments import JsonOption
+from roundsman.cli.arguments import JsonOption, span
 from roundsman.cli.output import print_json, print_table, say
-from roundsman.cli.run_input import span
 from roundsman.cli.session import Session
 from roundsman.cli.ticks import local_time
 from roundsman.conversations.policies.book import PolicyBook

@@ -5,10 +5,10 @@ from typing import Annotated
 
 import typer
 
+from roundsman.cli.arguments import span
 from roundsman.cli.conversation_why import IdArgument
 from roundsman.cli.output import say
 from roundsman.cli.person import person
-from roundsman.cli.run_input import span
 from roundsman.cli.session import Session
 from roundsman.cli.ticks import local_time
 from roundsman.conversations.policies.policy import Policy

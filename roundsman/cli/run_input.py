@@ -1,4 +1,4 @@
-"""What people hand to runs: numbers of runs, JSON from files and standard input, spans of time.
+"""What people hand to runs: their numbers, and JSON from files and standard input.
 
 Whatever is wrong is found before anything is stored, and told with the option's name and the place of the fault.
 """
@@ -6,7 +6,6 @@ Whatever is wrong is found before anything is stored, and told with the option's
 import json
 import sys
 from collections.abc import Mapping
-from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,12 +13,10 @@ import typer
 
 from roundsman.cli.output import one_line, remark
 from roundsman.errors import BadInputError
-from roundsman.scheduling.trigger import parse_duration
 
 GREATEST_NUMBER = 2**63 - 1
 LARGEST_FILE = 8 * 1024 * 1024
 """Bytes that are read of an input: with spaces and line ends it may be larger than what is stored."""
-LONGEST_DELAY = timedelta(days=366)
 
 RunArgument = Annotated[
     int, typer.Argument(metavar="ID", min=1, max=GREATEST_NUMBER, help="A run's number, as `runs list` shows it.")
@@ -57,17 +54,6 @@ def parse_json(option: str, text: str) -> Any:
     except (RecursionError, ValueError) as error:
         reason = "it is nested too deeply" if isinstance(error, RecursionError) else str(error)
         raise BadInputError(f"{option}: cannot be read as JSON: {reason}.") from None
-
-
-def span(option: str, text: str) -> timedelta:
-    """`30s`, `5m`, `1h30m`, `2d`. Raises BadInputError."""
-    try:
-        found = parse_duration(text)
-    except ValueError as error:
-        raise BadInputError(f"{option}: {error}.") from None
-    if found > LONGEST_DELAY:
-        raise BadInputError(f"{option}: {text!r} is longer than {LONGEST_DELAY.days}d; give a shorter time.")
-    return found
 
 
 def _read(option: str, place: str) -> str:

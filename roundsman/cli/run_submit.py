@@ -6,9 +6,9 @@ from typing import Annotated
 
 import typer
 
-from roundsman.cli.arguments import JsonOption
+from roundsman.cli.arguments import JsonOption, span
 from roundsman.cli.output import print_json, remark, say, short_duration
-from roundsman.cli.run_input import read_object, span
+from roundsman.cli.run_input import read_object
 from roundsman.cli.run_rows import drivers, run_row
 from roundsman.cli.run_wait import drive_until_ended, exit_code, look_on
 from roundsman.cli.session import Session

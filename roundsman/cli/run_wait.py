@@ -12,9 +12,9 @@ import typer
 
 from roundsman import logs
 from roundsman.app.deputy import Deputy, Interrupted
-from roundsman.cli.arguments import JsonOption
+from roundsman.cli.arguments import JsonOption, span
 from roundsman.cli.output import print_json, remark
-from roundsman.cli.run_input import RunsArgument, span
+from roundsman.cli.run_input import RunsArgument
 from roundsman.cli.run_rows import numbers, run_row
 from roundsman.cli.run_watch import LOOK_EVERY_S, Watch, shown, unseen
 from roundsman.cli.session import Session

@@ -162,7 +162,7 @@ def test_people_acknowledge_and_snooze(call: Call, tmp_path: Path, monkeypatch: 
         (("ack", "99"), "There is no alert 99"),
         (("snooze", first, "--for", "soon"), "--for: 'soon' is no duration; write for example 30s, 5m or 1h30m."),
         (("snooze", first, "--for", "0s"), "--for: '0s' is not longer than nothing."),
-        (("snooze", first, "--for", "90d"), "longer than 30 days"),
+        (("snooze", first, "--for", "90d"), "--for: '90d' is longer than 30d; give a shorter time."),
         (("ack", first, "--note", "x" * 501), "--note is 501 characters long"),
     ):
         code, out, err = call(*arguments)
