@@ -1,12 +1,13 @@
 """Everything about conversations, joined once from the settings: policies, sources, the watch list's keeper."""
 
 from collections.abc import Callable, Mapping, Sequence
+from datetime import timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from config import Settings
 from roundsman.alerts.verification import Verifier
-from roundsman.app.mongo import MongoParts
+from roundsman.app.mongo import PATIENCE, MongoParts
 from roundsman.clock import Clock
 from roundsman.conversations.intake import Intake
 from roundsman.conversations.keeper import WatchKeeper
@@ -39,6 +40,11 @@ class ConversationParts:
         self._read_policies = policies
         self._store = store
         self._clock = clock
+        self._contact_within: timedelta | None = PATIENCE
+
+    def serve(self) -> None:
+        """Nobody sits and waits for an answer: from now on a MongoDB that is away for a moment is waited for."""
+        self._contact_within = None
 
     @cached_property
     def policies(self) -> PolicyBook:
@@ -63,7 +69,7 @@ class ConversationParts:
     def mongo(self) -> MongoParts | None:
         """FolkForm's MongoDB, if conversations are read there."""
         settings = self._settings.mongo
-        return None if settings is None else MongoParts(settings)
+        return None if settings is None else MongoParts(settings, self._contact_within)
 
     @cached_property
     def mongo_sync(self) -> LiveSync:

@@ -27,6 +27,7 @@ class Daemon:
         self._app = app
         self._notifier = notifier
         self._scheduling = Scheduling(app.clock, app.ticks)
+        app.conversations.serve()
         _ = app.policies  # a fault in their file is one of the settings: no start
         app.works()  # builds the jobs; one of them may drive runs
         self._engine = app.runs.engine if app.drives_runs else None

@@ -1,5 +1,7 @@
 """FolkForm's MongoDB, if the settings name one. Nothing is imported without it, and nothing is connected to here."""
 
+from datetime import timedelta
+
 from config import MongoSettings
 from roundsman.clock import Clock
 from roundsman.conversations.keeper import WatchKeeper
@@ -7,15 +9,21 @@ from roundsman.conversations.live import LiveSync
 from roundsman.conversations.source import ConversationSource
 from roundsman.repositories.engine import Store
 
+PATIENCE = timedelta(seconds=3)
+"""Of a person who has called a command."""
+
 
 class MongoParts:
     """The database with what reads it. Close it."""
 
-    def __init__(self, settings: MongoSettings) -> None:
+    def __init__(self, settings: MongoSettings, contact_within: timedelta | None) -> None:
+        """`contact_within`: how long somebody waits to hear that there is no server; None: a daemon, which has time."""
         from roundsman.conversations.mongo.database import MongoDatabase
 
         self._settings = settings
-        self.database: MongoDatabase = MongoDatabase(settings.url.reveal(), settings.database, settings.collections)
+        self.database: MongoDatabase = MongoDatabase(
+            settings.url.reveal(), settings.database, settings.collections, contact_within
+        )
 
     def source(self) -> ConversationSource:
         """Where conversations are read."""

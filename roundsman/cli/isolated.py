@@ -30,6 +30,7 @@ def isolated(
     def once(stop: StopToken) -> Outcome:
         # In here, so that settings or a store which are wrong by now become the error of this run.
         logs.setup(session.settings.log_level, session.settings.secrets())
+        session.app.conversations.serve()
         work = session.app.parts.build(job_of(session, job).job)
         bound = logs.bind(logging.getLogger(f"jobs.{job}"), JOB=job)
         return work.run(JobContext(session.clock, bound, stop, due))

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from roundsman.app.mongo import MongoParts
+from roundsman.app.mongo import PATIENCE, MongoParts
 from roundsman.cli.group import command_group
 from roundsman.cli.output import complain, print_json, print_table, say
 from roundsman.cli.session import Session
@@ -64,4 +64,4 @@ def _parts(session: Session) -> MongoParts:
     settings = session.settings.mongo
     if settings is None:
         raise BadInputError("MONGO_URL is not set, so there is no MongoDB to look at; set it, or import exports.")
-    return MongoParts(settings)
+    return MongoParts(settings, PATIENCE)

@@ -1,8 +1,10 @@
 """`roundsman mongo` and what else reads a MongoDB, as a person calls them."""
 
 import json
+import socket
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -104,6 +106,19 @@ def test_a_mongodb_that_is_away_is_one_sentence(call: Call) -> None:
     assert (code, out) == (EXIT_FAILED, "")
     assert err.startswith("roundsman: mongo 127.0.0.1:1/folkform cannot be reached")
     assert err.count("\n") == 1
+
+
+@pytest.mark.parametrize("command", [("conversations", "list"), ("conversations", "due"), ("mongo", "check")])
+def test_a_command_says_within_seconds_that_nobody_answers(call: Call, command: tuple[str, ...]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # takes connections, and says nothing
+        began = time.monotonic()
+        url = f"mongodb://me:{PASSWORD}@127.0.0.1:{silent.getsockname()[1]}/folkform"
+        code, out, err = call(*command, url=url)
+        took = time.monotonic() - began
+    assert (code, out) == (EXIT_FAILED, "")
+    assert "cannot be reached; see whether it runs" in err
+    assert err.count("\n") == 1
+    assert took < 10  # three seconds, on a machine with nothing else to do
 
 
 def test_nobody_pays_for_pymongo_who_has_no_mongodb(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ What is read is known to the majority of the replica set: what a failover might 
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from functools import cached_property
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
@@ -52,8 +53,11 @@ _CODES = {
 class MongoConnection:
     """Connections to one database, opened when needed. Safe to use from many threads."""
 
-    def __init__(self, url: str, database: str) -> None:
+    def __init__(self, url: str, database: str, contact_within: timedelta | None = None) -> None:
+        """`contact_within`: for somebody who waits; after so long a server that has not answered is said to be away.
+        Without it, it is asked again until ANSWER_TIMEOUT_MS: one that changes its primary is back by then."""
         self._url = url
+        self._contact_within = contact_within
         self.database = database
         hosts = urlsplit(url).netloc.rpartition("@")[2]
         self.name = f"mongo {hosts}/{database}"
@@ -61,14 +65,14 @@ class MongoConnection:
     def collection(self, name: str) -> Collection[Document]:
         """Use it within `sentences`. The primary's: one secondary may not have yet what another one told."""
         concern = None if "readconcernlevel" in self._given else ReadConcern("majority")
-        return self._client[self.database].get_collection(
+        return self._contacted[self.database].get_collection(
             name, codec_options=_OPTIONS, read_preference=ReadPreference.PRIMARY, read_concern=concern
         )
 
     def collection_names(self) -> list[str]:
         """Those that the user may read. Raises SourceError."""
         with self.sentences():
-            return self._client[self.database].list_collection_names(nameOnly=True, authorizedCollections=True)
+            return self._contacted[self.database].list_collection_names(nameOnly=True, authorizedCollections=True)
 
     def refused(self, what: str) -> SourceError:
         """A sentence about what is found there."""
@@ -91,6 +95,14 @@ class MongoConnection:
     def _given(self) -> frozenset[str]:
         """The options in the URL, which go before our own."""
         return frozenset(name.lower() for name, _ in parse_qsl(urlsplit(self._url).query))
+
+    @cached_property
+    def _contacted(self) -> "pymongo.MongoClient[Document]":
+        """The client, once somebody has answered it, if that matters."""
+        if self._contact_within is not None:
+            with pymongo.timeout(self._contact_within.total_seconds()):
+                self._client.admin.command("ping")
+        return self._client
 
     @cached_property
     def _client(self) -> "pymongo.MongoClient[Document]":

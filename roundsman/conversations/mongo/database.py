@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
@@ -25,9 +25,16 @@ class Layout:
 class MongoDatabase:
     """Safe to use from many threads."""
 
-    def __init__(self, url: str, database: str, collections: Mapping[str, str] | None = None) -> None:
-        """`collections` holds the names that are not to be found out, by the fields of CollectionNames."""
-        self.connection = MongoConnection(url, database)
+    def __init__(
+        self,
+        url: str,
+        database: str,
+        collections: Mapping[str, str] | None = None,
+        contact_within: timedelta | None = None,
+    ) -> None:
+        """`collections` holds the names that are not to be found out, by the fields of CollectionNames; for
+        `contact_within` see MongoConnection."""
+        self.connection = MongoConnection(url, database, contact_within)
         self._chosen = dict(collections or {})
         self._lock = threading.Lock()
         self._layout: Layout | None = None
