@@ -28,6 +28,10 @@ PIECE = timedelta(seconds=10)
 """How long a page is worked on before it is another one's turn."""
 PATIENCE = timedelta(seconds=60)
 """How long a piece may take in all, with what is asked again."""
+_FINAL = (Fault.TOKEN, Fault.GONE)
+"""What only a person can mend, if it is true. Once, it may be an accident of Pancake's: it is asked again at the next
+run before anybody is called, and before the page is left alone for long."""
+_SHORT_REST = timedelta(seconds=30)
 _FIRST_REST: Mapping[Fault, timedelta] = {
     Fault.TOKEN: timedelta(minutes=10),
     Fault.GONE: timedelta(minutes=10),
@@ -119,15 +123,22 @@ class DataSync(Job):
     def _failed(self, ctx: JobContext, page_id: str, error: PancakeError, state: PageSync | None) -> None:
         ctx.stop.check()
         now = ctx.clock.now()
-        rest = backoff(
-            (state.failures if state else 0) + 1,
-            first=_FIRST_REST.get(error.fault, timedelta(seconds=30)),
-            most=_LONGEST_REST.get(error.fault, timedelta(minutes=10)),
+        before = state.failures if state else 0
+        needs_a_person = error.fault in _FINAL and before > 0
+        rest = self._rest(error.fault, before)
+        ctx.log.warning("Page %s was not synced: %s", page_id, error.reason)
+        self._troubles.failed(Failure(page_id, SOURCE, error.reason, needs_a_person), now + rest, now)
+
+    def _rest(self, fault: Fault, before: int) -> timedelta:
+        """For how long to leave a page alone that has failed `before` times already."""
+        if fault in _FINAL and before == 0:
+            return backoff(1, first=_SHORT_REST, rng=self._rng)
+        return backoff(
+            before if fault in _FINAL else before + 1,
+            first=_FIRST_REST.get(fault, _SHORT_REST),
+            most=_LONGEST_REST.get(fault, timedelta(minutes=10)),
             rng=self._rng,
         )
-        ctx.log.warning("Page %s was not synced: %s", page_id, error.reason)
-        needs_a_person = error.fault in (Fault.TOKEN, Fault.GONE)
-        self._troubles.failed(Failure(page_id, SOURCE, error.reason, needs_a_person), now + rest, now)
 
 
 def _is_resting(state: PageSync | None, now: datetime) -> bool:

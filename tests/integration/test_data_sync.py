@@ -177,9 +177,55 @@ def test_a_revoked_token_is_told_once_and_its_end_too(fake: FakePancake, store: 
         assert desk.alerts("sync_failed") == {}
 
 
+def test_a_token_that_is_refused_once_silences_nothing(
+    fake: FakePancake, sqlite_store: Store, clock: ManualClock
+) -> None:
+    with office(fake, sqlite_store, clock) as desk:
+        for _ in range(3):
+            desk.run()
+        fake.misbehave(Misdeed.TOKEN, 1)
+        clock.advance(MINUTE)
+        assert desk.run()["failed_pages"] == 1
+        fake.say(PAGE, "1", "m1")
+        clock.advance(MINUTE)
+        assert desk.run()["pages"] == 1
+        state = desk.state()
+        assert state is not None
+        assert (state.fresh_at, state.failures, state.error) == (clock.now(), 0, None)
+        assert desk.message_ids() == {"m1"}
+        assert (desk.alerts("sync_failed"), desk.woken) == ({}, 0)
+
+
+def test_a_token_that_stays_refused_is_told_at_the_second_time_and_then_asked_seldom(
+    fake: FakePancake, sqlite_store: Store, clock: ManualClock
+) -> None:
+    with office(fake, sqlite_store, clock) as desk:
+        for _ in range(3):
+            desk.run()
+        before = desk.state()
+        fake.misbehave(Misdeed.TOKEN, 1000)
+        failed, began_at = [], clock.now()
+        for minute in range(1, 60):
+            clock.advance(MINUTE)
+            failed += [minute] if desk.run()["failed_pages"] else []
+            assert len(desk.alerts("sync_failed")) == (minute > 1)
+        assert failed[:2] == [1, 2]
+        assert 7 <= failed[2] <= 12  # after 5 to 10 min, then 10 to 20
+        assert 17 <= failed[3] <= 33
+        state = desk.state()
+        assert state is not None
+        assert before is not None
+        assert state.fresh_at == before.fresh_at  # by which it is found stale
+        assert state.failing_since is not None
+        assert MINUTE <= state.failing_since - began_at < 2 * MINUTE
+
+
 def test_a_page_that_is_gone_is_told(fake: FakePancake, sqlite_store: Store, clock: ManualClock) -> None:
     with office(fake, sqlite_store, clock) as desk:
         fake.delete_page(PAGE)
+        assert desk.run()["failed_pages"] == 1
+        assert desk.alerts("sync_failed") == {}
+        clock.advance(MINUTE)
         assert desk.run()["failed_pages"] == 1
         assert desk.alerts("sync_failed")[PAGE].annotations["last_error"] == (
             "Pancake refused the request (error 404): Page not found."
