@@ -1,11 +1,15 @@
-"""Where the golden fixtures lie, and the policies by which they are judged."""
+"""Where the golden fixtures lie, the policies by which they are judged, and how fresh their pages are."""
 
-from datetime import timedelta
+import json
+from datetime import datetime, timedelta
 from pathlib import Path
+from typing import NamedTuple
 
 from roundsman.conversations.policies.book import PolicyBook
 from roundsman.conversations.policies.file import PolicyFile, read_policies
 from roundsman.conversations.policies.policy import Policy
+from roundsman.repositories.engine import Store
+from roundsman.repositories.page_syncs import PageSyncRepository
 
 GOLDEN = Path(__file__).with_name("golden")
 POLICIES = GOLDEN / "policies.toml"
@@ -21,3 +25,32 @@ def golden_book() -> PolicyBook:
     book = read_policies(file, Policy("settings", timedelta(minutes=15), timedelta(minutes=15)))
     file.refuse_faults()
     return book
+
+
+class Watermark(NamedTuple):
+    """From `known_at` on it is known that a page is complete up to `fresh_at`; None: its first sync goes on."""
+
+    known_at: datetime
+    page_id: str
+    fresh_at: datetime | None
+
+
+def watermarks(theme: str) -> list[Watermark]:
+    """What the syncs of a theme have proved, in the order of time; most themes are of imports."""
+    file = GOLDEN / f"{theme}.watermarks.json"
+    rows = json.loads(file.read_text(encoding="utf-8")) if file.exists() else []
+    return [
+        Watermark(datetime.fromisoformat(known_at), page_id, datetime.fromisoformat(fresh_at) if fresh_at else None)
+        for known_at, page_id, fresh_at in rows
+    ]
+
+
+def bring_up_to(store: Store, marks: list[Watermark], now: datetime) -> None:
+    """The store knows how fresh each page is at a moment. Nothing to do for a theme without watermarks."""
+    known = [each for each in marks if each.known_at <= now]
+    if known:
+        with store.write() as connection:
+            for each in known:
+                PageSyncRepository().advance(
+                    connection, each.page_id, "pancake", fresh_at=each.fresh_at, checkpoint=None
+                )

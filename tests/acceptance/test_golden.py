@@ -1,7 +1,8 @@
 """What is judged of hand-made exports, worked out by hand: each theme of `tests/golden` has its arithmetic beside it.
 
 THEME.json is an export, THEME.md says why, and THEME.expected.json is all that `conversations list --at T --json`
-prints, for several T. Nothing of it was ever printed by the program first.
+prints, for several T. THEME.watermarks.json, where there is one, tells how fresh its pages were known to be, and when.
+Nothing of it was ever printed by the program first.
 """
 
 import json
@@ -9,6 +10,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -18,14 +20,14 @@ import pytest
 from bson import json_util
 from chats import Desk
 from conversation_shell import ConversationShell
-from golden_files import GOLDEN, POLICIES, golden_book
+from golden_files import GOLDEN, POLICIES, bring_up_to, golden_book, watermarks
 from mongo_server import MongoPlace
 from sqlalchemy.engine import URL
 
 from roundsman.clock import ManualClock
 from roundsman.conversations.roster import Roster
 from roundsman.conversations.source import StoreSource
-from roundsman.repositories.engine import Store
+from roundsman.repositories.engine import Store, StoreOptions
 
 ROOT = Path(__file__).parents[2]
 THEMES = sorted(path.name.removesuffix(".expected.json") for path in GOLDEN.glob("*.expected.json"))
@@ -43,6 +45,7 @@ class Shop:
 
     shell: ConversationShell
     take: Callable[[Path], None]
+    store: URL
 
 
 @pytest.fixture(
@@ -55,15 +58,27 @@ class Shop:
 def shop(request: pytest.FixtureRequest, tmp_path: Path) -> Shop:
     """Fresh, over a store of each kind with imports, and over a MongoDB in which the documents lie."""
     settings = {"POLICIES_FILE": str(POLICIES)}
+    url = sqlite_url(tmp_path)
     if request.param == "mongo":
         place: MongoPlace = request.getfixturevalue("mongo")
         shell = ConversationShell(tmp_path, **settings, MONGO_URL=place.url)
-        return Shop(shell, lambda file: place.fill(json_util.loads(file.read_text(encoding="utf-8"))))
+        return Shop(shell, lambda file: place.fill(json_util.loads(file.read_text(encoding="utf-8"))), url)
     if request.param == "postgres":
-        url: URL = request.getfixturevalue("postgres_url")
+        url = request.getfixturevalue("postgres_url")
         settings["DATABASE_URL"] = url.render_as_string(hide_password=False)
     shell = ConversationShell(tmp_path, **settings)
-    return Shop(shell, lambda file: _import(shell, file))
+    return Shop(shell, lambda file: _import(shell, file), url)
+
+
+def sqlite_url(folder: Path) -> URL:
+    """Where a shell keeps its store."""
+    return URL.create("sqlite", database=str(folder / "state" / "roundsman.db"))
+
+
+def know(url: URL, theme: str, now: datetime) -> None:
+    """The store, which a command has made, knows how fresh each page is at a moment."""
+    with closing(Store(StoreOptions(url))) as store:
+        bring_up_to(store, watermarks(theme), now)
 
 
 def _import(shell: ConversationShell, file: Path) -> None:
@@ -74,7 +89,9 @@ def _import(shell: ConversationShell, file: Path) -> None:
 @pytest.mark.parametrize("theme", THEMES)
 def test_each_theme_is_judged_as_by_hand(shop: Shop, theme: str) -> None:
     shop.take(GOLDEN / f"{theme}.json")
+    shop.shell.run("list")  # makes the store, where that was no import
     for moment, rows in expected(theme).items():
+        know(shop.store, theme, datetime.fromisoformat(moment))
         assert shop.shell.json("list", "--at", moment) == rows, moment
 
 
@@ -86,6 +103,7 @@ def test_neither_order_nor_repetition_matters(tmp_path: Path, theme: str) -> Non
         shell.take({name: documents[name][::-1]})
     shell.take(documents)
     *_, (moment, rows) = expected(theme).items()
+    know(sqlite_url(tmp_path), theme, datetime.fromisoformat(moment))
     assert shell.json("list", "--at", moment) == rows
     assert shell.json("due", "--at", moment) == [row for row in rows if row["verdict"] == "late"]
 
@@ -100,6 +118,7 @@ def test_the_watch_list_finds_those_who_are_late_without_reading_all(
     desk.book = golden_book()
     desk.take((GOLDEN / f"{theme}.json").read_text(encoding="utf-8"))
     for moment, rows in moments.items():
+        bring_up_to(sqlite_store, watermarks(theme), moment)
         with sqlite_store.read() as connection:
             found = Roster(desk.book, StoreSource()).due_now(connection, moment)
         late = [row for row in rows if row["verdict"] == "late"]
