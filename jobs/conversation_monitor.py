@@ -14,6 +14,7 @@ from roundsman.conversations.policies.book import PolicyBook
 from roundsman.conversations.source import ConversationSource
 from roundsman.errors import SourceError
 from roundsman.monitor.judges import dissent, other_judges
+from roundsman.monitor.parts import MonitorParts
 from roundsman.monitor.round import Round
 from roundsman.monitor.staleness import StalenessWatch
 from roundsman.repositories.daemons import DaemonRepository
@@ -40,8 +41,9 @@ class ConversationMonitor(Job):
     def __init__(self, store: Store, alerts: AlertBook, book: PolicyBook, source: ConversationSource) -> None:
         self._store = store
         self._book = book
-        self._staleness = StalenessWatch(store, alerts, book, source, self.name)
-        self._round = Round(store, alerts, book, source, self.name)
+        parts = MonitorParts(store, source, book, alerts, self.name)
+        self._staleness = StalenessWatch(parts)
+        self._round = Round(parts)
         self._rows = WatchListRepository()
         self._versions = PolicyVersionRepository()
         self._warned: set[tuple[str, str | None]] = set()

@@ -11,20 +11,18 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection
 
-from roundsman.alerts.book import AlertBook, AlertDesk
+from roundsman.alerts.book import AlertDesk
 from roundsman.alerts.condition import Escalated, Fired, Resolved
 from roundsman.conversations.incident import Step, look
 from roundsman.conversations.keeper import facts_of, noted
-from roundsman.conversations.policies.book import PolicyBook
 from roundsman.conversations.policies.policy import Policy
 from roundsman.conversations.sender import ChatMessage
-from roundsman.conversations.source import ConversationSource
 from roundsman.conversations.threads import read_threads
 from roundsman.conversations.waiting import waiting_state
 from roundsman.monitor.case import KIND, Case, condition, escalation, resolution
+from roundsman.monitor.parts import MonitorParts
 from roundsman.repositories.alerts import Resolution
 from roundsman.repositories.conversations import WatchedConversation
-from roundsman.repositories.engine import Store
 from roundsman.repositories.observations import Observation, ObservationRepository
 from roundsman.repositories.page_syncs import PageSyncRepository
 from roundsman.repositories.watch_list import WaitingState, WatchListRepository, WatchRow
@@ -64,14 +62,10 @@ class _Seen(NamedTuple):
 
 
 class Round:
-    """Looks at rows for one job, which it names in its alerts."""
+    """Looks at rows."""
 
-    def __init__(self, store: Store, alerts: AlertBook, book: PolicyBook, source: ConversationSource, job: str) -> None:
-        self._store = store
-        self._alerts = alerts
-        self._book = book
-        self._source = source
-        self._job = job
+    def __init__(self, parts: MonitorParts) -> None:
+        self._parts = parts
         self._rows = WatchListRepository()
         self._observations = ObservationRepository()
 
@@ -79,18 +73,18 @@ class Round:
         """Look at these rows. Of conversations on `unsure` pages nothing is told but ends."""
         asked = self._reread(ctx, [row for row in batch if row.page_id not in unsure], now)
         seen = self._read([row.conversation_id for row in batch])
-        with self._alerts.transaction(self._job) as desk:
+        with self._parts.alerts.transaction(self._parts.job) as desk:
             return self._write(desk, seen, asked, unsure, now)
 
     # --- before ---
 
     def _reread(self, ctx: JobContext, rows: Sequence[WatchRow], now: datetime) -> _Asked:
         """Asks for the newest messages of whatever would be told."""
-        with self._store.read() as connection:
+        with self._parts.store.read() as connection:
             syncs = PageSyncRepository().all(connection)
             if not syncs:
                 return _Asked({}, frozenset())  # nothing outside knows more than we do
-            watched = self._source.reader(connection).watched([row.conversation_id for row in rows])
+            watched = self._parts.source.reader(connection).watched([row.conversation_id for row in rows])
         certain = {row.conversation_id: syncs[row.page_id].fresh_at for row in rows if row.page_id in syncs}
         would_tell = [
             watched[row.conversation_id]
@@ -101,22 +95,22 @@ class Round:
         ]
         if not would_tell:
             return _Asked(certain, frozenset())
-        found = self._source.reread(would_tell, now, ctx.stop)
+        found = self._parts.source.reread(would_tell, now, ctx.stop)
         for conversation_id, reason in found.failed.items():
             ctx.log.warning("Conversation %s could not be read again before an alert: %s", conversation_id, reason)
         return _Asked({each: until for each, until in certain.items() if each not in found.read}, found.failed.keys())
 
     def _read(self, batch: Sequence[str]) -> _Seen:
-        with self._store.read() as connection:
+        with self._parts.store.read() as connection:
             rows = self._rows.find(connection, batch)  # first: what the source says is never older than these
-            reader = self._source.reader(connection)
+            reader = self._parts.source.reader(connection)
             watched = reader.watched(rows.keys())
             return _Seen(rows, watched, read_threads(reader, watched))
 
     # --- then ---
 
     def _write(self, desk: AlertDesk, seen: _Seen, asked: _Asked, unsure: Collection[str], now: datetime) -> Done:
-        self._source.reader(desk.connection).lock(seen.rows.keys())
+        self._parts.source.reader(desk.connection).lock(seen.rows.keys())
         present = self._rows.find(desk.connection, seen.rows.keys())
         rows = {name: row for name, row in seen.rows.items() if present.get(name) == row}
         watched = {name: seen.watched[name] for name in rows if name in seen.watched}
@@ -131,7 +125,7 @@ class Round:
         gone = rows.keys() - watched.keys()
         self._store_rows(desk.connection, rows, cases, gone, now)
         # First the ends: a customer who was answered and is late again has both, under one fingerprint
-        endings = {case.fingerprint: resolution(case, self._book, now) for case in cases if case.step.ended}
+        endings = {case.fingerprint: resolution(case, self._parts.policies, now) for case in cases if case.step.ended}
         ended = desk.resolve_all(endings | {f"{KIND}:{conversation_id}": _GONE for conversation_id in gone})
         opened, raised = self._tell(desk, {case.fingerprint: case for case in cases if case.step.told}, now)
         return Done(
@@ -148,9 +142,9 @@ class Round:
         What is open is asked of the alerts themselves: somebody may have ended one by hand while its customer went on
         waiting, and a watch list that was derived anew knows nothing of those that were opened before.
         """
-        fired = desk.fire_all([condition(case, self._book, now) for case in told.values()])
+        fired = desk.fire_all([condition(case, self._parts.policies, now) for case in told.values()])
         open_before = [told[each] for each, answer in fired.items() if answer is Fired.STILL_OPEN]
-        raised = desk.escalate_all([escalation(case, self._book, now) for case in open_before])
+        raised = desk.escalate_all([escalation(case, self._parts.policies, now) for case in open_before])
         return (
             sum(each is Fired.OPENED for each in fired.values()),
             sum(each is Escalated.RAISED for each in raised.values()),
@@ -193,4 +187,4 @@ class Round:
 
     def _policy(self, watched: WatchedConversation) -> Policy:
         conversation = watched.conversation
-        return self._book.policy_for(conversation.page_id, conversation.type, conversation.tags)
+        return self._parts.policies.policy_for(conversation.page_id, conversation.type, conversation.tags)

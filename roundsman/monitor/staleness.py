@@ -8,16 +8,14 @@ import logging
 from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 
-from roundsman.alerts.book import AlertBook, Condition
+from roundsman.alerts.book import Condition
 from roundsman.clock import iso, short_duration
 from roundsman.conversations.freshness import Staleness, stale_pages, unsure_pages
-from roundsman.conversations.policies.book import PolicyBook
-from roundsman.conversations.source import ConversationSource
 from roundsman.errors import SourceError
 from roundsman.logs import fields
+from roundsman.monitor.parts import MonitorParts
 from roundsman.repositories.alerts import AlertRepository, Resolution, Severity
 from roundsman.repositories.conversations import Page
-from roundsman.repositories.engine import Store
 from roundsman.repositories.page_syncs import PageSyncRepository
 from roundsman.repositories.stale_spans import StaleSpanRepository
 
@@ -30,14 +28,10 @@ log = logging.getLogger(__name__)
 
 
 class StalenessWatch:
-    """Belongs to one job, which it names in its alerts."""
+    """Of one monitor."""
 
-    def __init__(self, store: Store, alerts: AlertBook, book: PolicyBook, source: ConversationSource, job: str) -> None:
-        self._store = store
-        self._alerts = alerts
-        self._book = book
-        self._source = source
-        self._job = job
+    def __init__(self, parts: MonitorParts) -> None:
+        self._parts = parts
         self._syncs = PageSyncRepository()
         self._spans = StaleSpanRepository()
         self._began_at: datetime | None = None
@@ -46,11 +40,11 @@ class StalenessWatch:
         """Opens and closes the alerts; returns the pages about which nothing is told. Writes only what has changed."""
         # Right after a start all data is as old as the daemon was down: the sync deserves its chance first
         self._began_at = self._began_at or now
-        with self._store.read() as connection:
+        with self._parts.store.read() as connection:
             syncs = self._syncs.all(connection)
             before = self._spans.open(connection)
             told = {alert.subject for alert in AlertRepository().open_of_kind(connection, KIND)}
-        stale = stale_pages(syncs, self._book, now)
+        stale = stale_pages(syncs, self._parts.policies, now)
         news = [
             each
             for page_id, each in stale.items()
@@ -66,7 +60,7 @@ class StalenessWatch:
         self, unsure: Collection[str], news: list[Staleness], over: Mapping[str, Resolution], now: datetime
     ) -> None:
         pages = self._pages()  # before the transaction: nobody should wait for a source that is away
-        with self._alerts.transaction(self._job) as desk:
+        with self._parts.alerts.transaction(self._parts.job) as desk:
             self._spans.mark(desk.connection, unsure, now)
             desk.resolve_all({f"{KIND}:{page_id}": why for page_id, why in over.items()})
             desk.fire_all([_condition(each, pages.get(each.page_id), now) for each in news])
@@ -74,14 +68,14 @@ class StalenessWatch:
             log.warning(
                 "The data of page %s ends %s ago, so nothing is told about its customers: %s",
                 each.page_id, short_duration(now - each.known_until), each.error or "its sync does not get through",
-                extra=fields(JOB=self._job),
+                extra=fields(JOB=self._parts.job),
             )  # fmt: skip
 
     def _pages(self) -> Mapping[str, Page]:
         """For their names. A source that is away is why the data is old: that is told all the same."""
         try:
-            with self._store.read() as connection:
-                return self._source.reader(connection).pages()
+            with self._parts.store.read() as connection:
+                return self._parts.source.reader(connection).pages()
         except SourceError:
             return {}
 

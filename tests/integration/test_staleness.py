@@ -10,6 +10,7 @@ from sqlalchemy import Connection
 
 from roundsman.clock import ManualClock
 from roundsman.conversations.source import ConversationReader, StoreSource
+from roundsman.monitor.parts import MonitorParts
 from roundsman.monitor.staleness import KIND, StalenessWatch
 from roundsman.repositories.engine import Store
 from roundsman.repositories.page_syncs import PageSyncRepository
@@ -124,7 +125,7 @@ def test_a_source_that_is_slow_to_tell_names_keeps_nobody_from_writing(desk: Liv
             return super().reader(connection)
 
     asked: list[int] = []
-    watch = StalenessWatch(desk.store, desk.alert_book, desk.book, Slow(), "conversation_monitor")
+    watch = StalenessWatch(MonitorParts(desk.store, Slow(), desk.book, desk.alert_book, "conversation_monitor"))
     watch.look(desk.clock.now())
     desk.clock.advance(timedelta(minutes=11))
     watch.look(desk.clock.now())
@@ -133,7 +134,7 @@ def test_a_source_that_is_slow_to_tell_names_keeps_nobody_from_writing(desk: Liv
 
 
 def test_a_round_in_which_nothing_changed_writes_nothing(desk: Live) -> None:
-    watch = StalenessWatch(desk.store, desk.alert_book, desk.book, desk.source, "conversation_monitor")
+    watch = StalenessWatch(MonitorParts(desk.store, desk.source, desk.book, desk.alert_book, "conversation_monitor"))
     watch.look(desk.clock.now())
     written: list[str] = []
     from sqlalchemy import event
