@@ -66,23 +66,30 @@ class ChangeFeed:
 
     def newest(self, now: datetime) -> float | None:
         """The moment of the last change, in milliseconds; None if there is none."""
-        with self.connection.sentences():
-            cursor = (
-                self._collection.find({}, _FIELDS).hint(self._hint).max(_bound(_milliseconds(now + AHEAD), MinKey()))
-            )
-            found = list(cursor.sort([(name, -direction) for name, direction in CHANGES[:2]]).limit(1))
-        at = found[0].get("updatedAt") if found else None
-        return _number(at) if _is_milliseconds(at) else None
+        return self._last_before(_milliseconds(now + AHEAD))
 
     def check(self, now: datetime) -> None:
         """Raises SourceError if the documents are not dated as we believe: then no change would ever be noticed."""
         with self.connection.sentences():
             is_empty = self._collection.find_one({}, {"_id": 1}, hint="_id_") is None
-        if not is_empty and self.newest(now) is None:
+        if is_empty or self.newest(now) is not None:
+            return
+        if self._last_before(float("inf")) is not None:
             raise self.connection.refused(
-                f"holds no updatedAt in Unix milliseconds in {self.indexes.collection}, as FolkForm writes it; "
-                "so changes cannot be noticed"
+                f"tells in {self.indexes.collection} only of times ahead of this machine's clock; set the clocks right"
             )
+        raise self.connection.refused(
+            f"holds no updatedAt in Unix milliseconds in {self.indexes.collection}, as FolkForm writes it; "
+            "so changes cannot be noticed"
+        )
+
+    def _last_before(self, at_ms: float) -> float | None:
+        """The moment of the last change before that one, in milliseconds."""
+        with self.connection.sentences():
+            cursor = self._collection.find({}, _FIELDS).hint(self._hint).max(_bound(at_ms, MinKey()))
+            found = list(cursor.sort([(name, -direction) for name, direction in CHANGES[:2]]).limit(1))
+        at = found[0].get("updatedAt") if found else None
+        return _number(at) if _is_milliseconds(at) else None
 
     def _query(self, since: Mark, now: datetime, limit: int) -> Any:
         # Bounds of the index itself, not a filter: they hold across all types that an _id may have

@@ -11,12 +11,13 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any, Self
 
-from roundsman.conversations.mongo.changes import Mark
+from roundsman.conversations.mongo.changes import AHEAD, Mark
 
 OVERLAP = timedelta(minutes=5)
 """How late a write may become visible after the time that it bears."""
 
 _OVERLAP_MS = OVERLAP / timedelta(milliseconds=1)
+_AHEAD_MS = AHEAD / timedelta(milliseconds=1)
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,12 @@ class Sweep:
     @classmethod
     def beginning(cls, at_ms: float) -> Self:
         return cls(Mark(at_ms), Mark(at_ms))
+
+    def not_ahead_of(self, now_ms: float) -> "Sweep":
+        """The same, or one from now on: by a clock that was ahead nothing of now would ever be new."""
+        if max(self.at.at_ms, self.start.at_ms) <= now_ms + _AHEAD_MS:
+            return self
+        return Sweep.beginning(now_ms - _OVERLAP_MS)
 
     def ended(self, begun_ms: float) -> "Sweep":
         """The next sweep, when this one, begun at that time, has read everything."""
@@ -58,6 +65,11 @@ class Checkpoint:
         starts = [min(now_ms, now_ms if each is None else each) - _OVERLAP_MS for each in newest]
         conversations, messages = starts
         return cls(source, now_ms, (Sweep.beginning(conversations), Sweep.beginning(messages)), walk="")
+
+    def not_ahead_of(self, now_ms: float) -> "Checkpoint":
+        """What of it holds by our clock, which may have been set back since."""
+        conversations, messages = (each.not_ahead_of(now_ms) for each in self.sweeps)
+        return replace(self, sweeps=(conversations, messages))
 
     def next_sweep(self, now_ms: float) -> "Checkpoint":
         """Both sweeps have read everything."""

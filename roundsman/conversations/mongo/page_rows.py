@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from roundsman.conversations.keeper import WatchKeeper
+from roundsman.conversations.mongo.changes import AHEAD
 from roundsman.conversations.mongo.checkpoint import Checkpoint
 from roundsman.repositories.conversations import Page
 from roundsman.repositories.page_syncs import PageSyncRepository
@@ -43,6 +44,11 @@ class PageRows:
         }
         self._keeper.look_at_pages(connection, changed | left, now)
         self._syncs.forget(connection, left)
+        for name, row in rows.items():
+            if (
+                row.fresh_at is not None and row.fresh_at > now + AHEAD
+            ):  # by a clock that was ahead, and nothing proves it
+                self._syncs.start_anew(connection, name)
         self._pages = pages
         self._tracked = (pages.keys() | rows.keys()) - unsynced
         # They are all alike, unless somebody's hand was in it: then the one that has come least far

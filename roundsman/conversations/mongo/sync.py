@@ -14,7 +14,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from roundsman.clock import Clock, iso
+from roundsman.clock import Clock, iso, short_duration
 from roundsman.conversations.folkform import Collection as Kind
 from roundsman.conversations.keeper import WatchKeeper
 from roundsman.conversations.mongo.changes import Change
@@ -38,6 +38,8 @@ MOST_CONVERSATIONS = 500
 """Derived in one transaction."""
 QUIET = timedelta(minutes=10)
 """FolkForm is said to be silent when it has shown no sign of life for so long."""
+_BACK = timedelta(minutes=1)
+"""By so much a clock is set right without anybody's noticing; the overlap of sweeps makes up for it."""
 
 log = logging.getLogger(__name__)
 
@@ -59,6 +61,8 @@ class MongoSync:
         self._set_aside = SetAsideRepository()
         self._memories = (Memory(), Memory())
         self._was_silent = False
+        self._latest: datetime | None = None
+        """The latest moment that our clock has shown at the begin of a round."""
 
     def run_once(self, stop: StopToken) -> dict[str, int]:
         """Read everything that is new; returns counters for the ledger.
@@ -74,6 +78,7 @@ class MongoSync:
 
     def _round(self, stop: StopToken) -> Counter[str]:
         now = self._clock.now()
+        self._mind_the_clock(now)
         self._database.check(now)
         fresh_at = self._fresh_at(now)
         reader = self._database.reader()
@@ -93,6 +98,14 @@ class MongoSync:
             self._rows.advance(connection, checkpoint, fresh_at)
         return counters
 
+    def _mind_the_clock(self, now: datetime) -> None:
+        """After it was set back, whatever happens now seems to have been known for long: remember nothing of that."""
+        if self._latest is not None and now < self._latest - _BACK:
+            log.warning("The clock was set back by %s: changes are noticed anew", short_duration(self._latest - now))
+            self._memories = (Memory(), Memory())
+            self._latest = now
+        self._latest = max(now, self._latest or now)
+
     def _fresh_at(self, now: datetime) -> datetime:
         """What everything that is read now is worth: asked before anything is read."""
         fresh_at = fresh_until(self._database, self._trust, now)
@@ -108,7 +121,7 @@ class MongoSync:
         names = self._database.layout.names
         source = f"{self._database.connection.database}: {names.conversations}, {names.messages}"
         if stored is not None and stored["source"] == source:
-            return Checkpoint.from_json(stored)
+            return Checkpoint.from_json(stored).not_ahead_of(_milliseconds(now))
         return Checkpoint.first(source, _milliseconds(now), [feed.newest(now) for feed in self._database.feeds()])
 
     # --- everything, once ---
