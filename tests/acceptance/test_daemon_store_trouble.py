@@ -1,8 +1,6 @@
 """A store that is locked, full, cut off or not one at all: no tick is lost, no lie is told to the watchdog."""
 
-import os
 import sqlite3
-import subprocess
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -10,6 +8,7 @@ from pathlib import Path
 import pytest
 from daemon_process import DaemonProcess, Place, assert_every_tick_has_one_row, executions, states, until
 from servers import PostgresServer
+from small_disk import fill, small_disk
 from sqlalchemy.engine import URL
 
 from roundsman.repositories.schema import HEAD
@@ -105,35 +104,6 @@ def test_a_full_disk_is_survived(tmp_path: Path) -> None:
             assert daemon.stop() == 0
             assert "Traceback" not in daemon.log()
         assert_nothing_was_lost(place)
-
-
-@contextmanager
-def small_disk(folder: Path) -> Iterator[Path]:
-    folder.mkdir()
-    if os.geteuid() != 0:
-        pytest.skip("only root can mount a small disk")
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", folder], capture_output=True, text=True, check=False
-    )
-    if mounted.returncode != 0:
-        pytest.skip(f"this machine lets nobody mount a small disk: {mounted.stderr.strip()}")
-    try:
-        yield folder
-    finally:
-        subprocess.run(["umount", "-l", folder], check=True)
-
-
-def fill(disk: Path) -> Path:
-    """Take all space."""
-    filler = disk / "filler"
-    with filler.open("wb", buffering=0) as file:
-        for size in (1 << 16, 1):
-            try:
-                while True:
-                    file.write(bytes(size))
-            except OSError:
-                continue
-    return filler
 
 
 @pytest.mark.slow
