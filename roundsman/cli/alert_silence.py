@@ -8,10 +8,10 @@ import typer
 from roundsman.alerts.rules.facts import facts_of_alert
 from roundsman.alerts.rules.matcher import Matcher, cover
 from roundsman.alerts.silencing import Ended, Silencer
+from roundsman.cli.arguments import span
 from roundsman.cli.group import command_group
 from roundsman.cli.output import one_line, print_json, print_table, say
 from roundsman.cli.person import person
-from roundsman.cli.run_input import span
 from roundsman.cli.session import Session
 from roundsman.cli.ticks import local_time
 from roundsman.errors import BadInputError
