@@ -13,7 +13,7 @@ import threading
 from collections.abc import Callable
 from datetime import timedelta
 
-from roundsman.alerts.channels.base import DeliveryError, Fault, Receipt
+from roundsman.alerts.channels.base import DeliveryError, Fault, NotTriedError, Receipt
 
 PATIENCE = timedelta(seconds=40)
 """Connecting, writing and reading take 10 s each when all goes as the channels mean it."""
@@ -27,10 +27,10 @@ class Attempts:
         self._left_behind: dict[str, threading.Thread] = {}
 
     def make(self, channel: str, call: Callable[[], Receipt]) -> Receipt:
-        """What `call` returns or raises; DeliveryError when it takes too long, or when an earlier one still goes on."""
+        """What `call` returns or raises; DeliveryError if it takes too long, NotTriedError while another goes on."""
         earlier = self._left_behind.get(channel)
         if earlier is not None and earlier.is_alive():
-            raise DeliveryError(Fault.TEMPORARY, "an earlier attempt hangs and has not come to its end")
+            raise NotTriedError(Fault.TEMPORARY, "an earlier attempt hangs and has not come to its end")
         ends: queue.SimpleQueue[Receipt | BaseException] = queue.SimpleQueue()
 
         def work() -> None:

@@ -7,17 +7,17 @@ sends the message again. With at most one delivery in flight per channel, that i
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
-from enum import Enum, auto
 from functools import partial
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import Connection
-
 from roundsman.alerts.attempt import Attempts
 from roundsman.alerts.channels.base import Channel, DeliveryError, Fault, Receipt
+from roundsman.alerts.delivery_log import tell
 from roundsman.alerts.message import Message
+from roundsman.alerts.outcome import Delivered as Delivered  # where the sender looks for it
+from roundsman.alerts.outcome import Outcome
+from roundsman.alerts.recording import LONGEST_RETRY_AFTER, Recorder
 from roundsman.alerts.templates import Language, render, render_digest
 from roundsman.alerts.verification import Verifier, over_by_now
 from roundsman.clock import Clock
@@ -28,45 +28,13 @@ from roundsman.repositories.alert_ends import AlertEnds
 from roundsman.repositories.alerts import Alert, AlertRepository, Resolution
 from roundsman.repositories.channels import ChannelRepository
 from roundsman.repositories.engine import Store
+from roundsman.repositories.handover import Handover
 from roundsman.repositories.notification_claims import Claim, NotificationClaims
 from roundsman.repositories.notifications import NotificationEvent, NotificationRepository
-from roundsman.retry import backoff
 
 LEASE = timedelta(seconds=60)
 """Of a claim. An attempt is given up after 40 s, so a living sender is done well before."""
-LONGEST_RETRY_AFTER = timedelta(days=1)
-"""A service that asks for more is asked again after this; a slip of its must not mute a channel for years."""
-RESOLVED_LIFETIME = timedelta(days=1)
-"""News that something is over is given up after this long; of what is still wrong we never stop telling."""
-
 log = logging.getLogger(__name__)
-
-
-class Delivered(Enum):
-    """What came of one look at a channel's queue."""
-
-    NOTHING = auto()
-    """Nothing was due."""
-    NOT_YET = auto()
-    """The channel rests, for spacing or after a failure."""
-    SENT = auto()
-    RETRY_LATER = auto()
-    GIVEN_UP = auto()
-    """The service refuses this message for good."""
-    CHANNEL_OFF = auto()
-    """The service refuses us; the channel is switched off and its notifications wait."""
-
-
-@dataclass(frozen=True)
-class _Outcome:
-    """What happened to a claim; kept in memory until the store has taken it."""
-
-    claim: Claim
-    about: str
-    """The alert, or how many alerts, for the log."""
-    receipt: Receipt | None = None
-    error: DeliveryError | None = None
-    again_at: datetime | None = None
 
 
 class Courier:
@@ -95,12 +63,19 @@ class Courier:
         self._claims = NotificationClaims()
         self._channels = ChannelRepository()
         self._held: dict[str, int] = {}
-        self._unrecorded: dict[str, _Outcome] = {}
+        self._unrecorded: dict[str, Outcome] = {}
+        self._handover = Handover()
+        self._recorder = Recorder(clock)
+        self._names: frozenset[str] = frozenset()
+        """The channels that there are here."""
+        self._took: dict[str, datetime] = {}
+        """When a channel took something last."""
 
     def register(self, identities: Mapping[str, str]) -> None:
         """Make the channels known to the store; switched-off ones whose settings changed are on again."""
         with self._store.write() as connection:
             switched_on = self._channels.register(connection, identities)
+        self._names = frozenset(identities)
         for name in sorted(switched_on):
             log.warning("Channel %s has new settings and is switched on again", name, extra=fields(CHANNEL=name))
 
@@ -109,6 +84,7 @@ class Courier:
         now = self._clock.now()
         with self._store.read() as connection:
             waiting = self._notifications.outlook(connection)
+            stranded = self._handover.stranded(connection, self._names)
         others = {entry.owner for entry in waiting if entry.owner is not None and entry.owner != self._owner}
         dead = dead_owners(others)
         if dead or any(entry.owner is not None and entry.earliest <= now for entry in waiting):
@@ -117,6 +93,11 @@ class Courier:
                 waiting = self._notifications.outlook(connection)
             if freed:
                 log.warning("Took over from another process, unfinished: notifications %d", freed)
+        for name, why in stranded.items():
+            self._move(name, f"it is switched off: {why}")
+        if stranded:
+            with self._store.read() as connection:
+                waiting = self._notifications.outlook(connection)
         return {entry.channel: entry.earliest for entry in waiting if entry.owner is None}
 
     def deliver_next(self, channel: Channel) -> tuple[Delivered, timedelta | None]:
@@ -137,12 +118,33 @@ class Courier:
                 return Delivered.NOTHING, None
             outcome = self._unrecorded[channel.name] = self._send(channel, claim, alerts)
         with self._store.write() as connection:
-            delivered = self._record(connection, outcome)
+            recorded = self._recorder.record(connection, outcome, self._names)
         self._unrecorded.pop(channel.name, None)
         self._held.pop(channel.name, None)
-        self._tell(outcome, delivered)
+        tell(outcome, recorded, self._clock.now())
+        if recorded.delivered is Delivered.SENT:
+            self._took[channel.name] = self._clock.now()
+        elif recorded.delivered is Delivered.PASSED_ON and not outcome.channel_works:
+            self._move(channel.name, "what waited no longer has gone the same way", like=outcome.claim)
         asked = outcome.error.retry_after if outcome.error is not None else None
-        return delivered, min(asked, LONGEST_RETRY_AFTER) if asked is not None else None
+        return recorded.delivered, min(asked, LONGEST_RETRY_AFTER) if asked is not None else None
+
+    def _move(self, name: str, reason: str, like: Claim | None = None) -> None:
+        """Hand on what waits on a channel, some hundreds in a transaction: a kill between two of them loses nothing, as
+        those that have not gone yet wait where they were."""
+        moved, beyond = 0, 0
+        while True:
+            with self._store.write() as connection:
+                usable = self._channels.usable(connection, self._names)
+                count, beyond = self._handover.move_waiting(
+                    connection, name, reason, usable, self._clock.now(), beyond=beyond, like=like
+                )
+            moved += count
+            if not beyond:
+                break
+        if moved:
+            log.warning("What waited on %s goes on to other channels: messages %d", name, moved,
+                        extra=fields(CHANNEL=name))  # fmt: skip
 
     def _claim(self, channel: Channel) -> tuple[Claim | None, Sequence[Alert]]:
         with self._store.write() as connection:
@@ -161,72 +163,26 @@ class Courier:
         is_alarm = claim.event is not NotificationEvent.RESOLVED
         return over_by_now(self._verifiers, open_ones) if is_alarm and open_ones else {}
 
-    def _send(self, channel: Channel, claim: Claim, alerts: Sequence[Alert]) -> _Outcome:
-        about = alerts[0].fingerprint if len(alerts) == 1 else f"{len(alerts)} alerts of {alerts[0].kind}"
+    def _send(self, channel: Channel, claim: Claim, alerts: Sequence[Alert]) -> Outcome:
+        took = self._took.get(channel.name)
+        works = took is not None and took >= claim.created_at
         try:
             message = self._message(claim, alerts)
             told = Receipt.from_json(claim.firing_receipt) if claim.firing_receipt is not None else None
             call = partial(channel.edit, told, message) if told is not None else partial(channel.send, message)
-            return _Outcome(claim, about, receipt=self._attempts.make(channel.name, call))
+            receipt = self._attempts.make(channel.name, call)
+            return Outcome(claim, alerts, self._clock.now(), receipt=receipt)
         except DeliveryError as fault:
             error = fault
         except Exception as fault:  # noqa: BLE001 - whatever a channel raises must not stop the others
             # Only the type and the place: the text of a foreign exception may hold a token
             error = DeliveryError(Fault.TEMPORARY, f"unexpected {type(fault).__name__} {place_of(fault)}")
-        if error.fault is not Fault.TEMPORARY:
-            return _Outcome(claim, about, error=error)
-        now = self._clock.now()
-        if claim.event is NotificationEvent.RESOLVED and now - claim.created_at > RESOLVED_LIFETIME:
-            return _Outcome(claim, about, error=DeliveryError(Fault.REJECTED, f"given up: {error.reason}"))
-        wait = max(backoff(claim.attempts), min(error.retry_after or timedelta(0), LONGEST_RETRY_AFTER))
-        return _Outcome(claim, about, error=error, again_at=now + wait)
+        return Outcome(claim, alerts, self._clock.now(), error=error, channel_works=works)
 
     def _message(self, claim: Claim, alerts: Sequence[Alert]) -> Message:
-        now = self._clock.now()
+        now, language = self._clock.now(), claim.audience.language or self.language
         if len(alerts) > 1:
             return render_digest(
-                alerts, claim.event, self.language, now, self.zone, level=claim.level, audience=claim.audience
+                alerts, claim.event, language, now, self.zone, level=claim.level, audience=claim.audience
             )
-        return render(alerts[0], claim.event, self.language, now, self.zone, level=claim.level, audience=claim.audience)
-
-    def _record(self, connection: Connection, outcome: _Outcome) -> Delivered:
-        claim, now = outcome.claim, self._clock.now()
-        if outcome.error is None:
-            assert outcome.receipt is not None
-            kept = self._claims.sent(connection, claim, outcome.receipt.to_json(), now)
-            delivered = Delivered.SENT
-        elif outcome.error.fault is Fault.REJECTED:
-            kept = self._claims.failed(connection, claim, outcome.error.reason, now)
-            delivered = Delivered.GIVEN_UP
-        elif outcome.error.fault is Fault.CHANNEL:
-            kept = self._claims.retry(connection, claim, now, outcome.error.reason)
-            self._channels.switch_off(connection, claim.channel, outcome.error.reason, now)
-            delivered = Delivered.CHANNEL_OFF
-        else:
-            kept = self._claims.retry(connection, claim, outcome.again_at or now, outcome.error.reason)
-            delivered = Delivered.RETRY_LATER
-        if not kept:
-            log.warning("Another process took over notification %d before its end was recorded", claim.id)
-        return delivered
-
-    def _tell(self, outcome: _Outcome, delivered: Delivered) -> None:
-        claim, name = outcome.claim, outcome.about
-        extra = fields(ALERT=name, CHANNEL=claim.channel, NOTIFICATION=str(claim.id))
-        if outcome.error is None:
-            log.debug("Told %s of %s (%s)", claim.channel, name, outcome.receipt, extra=extra)
-            return
-        reason = outcome.error.reason
-        if delivered is Delivered.CHANNEL_OFF:
-            log.critical(
-                "Channel %s is switched off: %s. Its notifications wait; mend its settings, or try "
-                "`roundsman alerts test %s`.",
-                claim.channel, reason, claim.channel, extra=extra,
-            )  # fmt: skip
-        elif delivered is Delivered.GIVEN_UP:
-            log.error("%s will never take the message about %s: %s", claim.channel, name, reason, extra=extra)
-        else:
-            wait = (outcome.again_at or self._clock.now()) - self._clock.now()
-            log.warning(
-                "%s did not take the message about %s (attempt %d): %s; next try in %.0f s",
-                claim.channel, name, claim.attempts, reason, wait.total_seconds(), extra=extra,
-            )  # fmt: skip
+        return render(alerts[0], claim.event, language, now, self.zone, level=claim.level, audience=claim.audience)

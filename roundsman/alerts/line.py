@@ -32,7 +32,7 @@ class Line:
 
     def account(self, delivered: Delivered, asked: timedelta | None, now: float, rest: float) -> None:
         """Take note of a delivery. `asked`: how long the service wants to be left alone; `rest`: by its rates."""
-        if delivered is Delivered.RETRY_LATER:
+        if delivered in (Delivered.RETRY_LATER, Delivered.PASSED_ON):
             # The whole channel rests: what one message met, the next would most likely meet as well
             self._failures += 1
             rest = max(rest, (asked or backoff(self._failures, most=LONGEST_REST)).total_seconds())

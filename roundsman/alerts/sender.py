@@ -176,6 +176,8 @@ class Sender:
             self._buckets.give_back(channel.rates)
         now = self._clock.monotonic()
         line.account(delivered, asked, now, self._buckets.wait(channel.rates, now))
+        if delivered in (Delivered.PASSED_ON, Delivered.GIVEN_UP, Delivered.CHANNEL_OFF):
+            self.wake()  # other channels may have something to do now
         self._stale = self._stale or delivered is not Delivered.SENT
         return delivered
 

@@ -71,8 +71,13 @@ def words_of(entry: LogEntry) -> str:
     if entry.event is LogEvent.TOLD:
         together = f", together with {detail['together'] - 1} more" if detail.get("together", 1) > 1 else ""
         return f"told {told}{together}: {detail.get('words')}"
-    verb = "not told" if entry.event is LogEvent.CANCELLED else "given up: told"
-    return f"{verb} {told}: {detail.get('reason')}"
+    if entry.event is LogEvent.CANCELLED:
+        return f"not told {told}: {detail.get('reason')}"
+    if entry.event is LogEvent.UNTAKEN:
+        return f"tried {told} {detail.get('tries')} times in vain: {detail.get('reason')}; no other channel is left"
+    onward = f"goes on to {detail['goes_on_to']}" if "goes_on_to" in detail else "no other channel is left"
+    is_end = detail.get("news") == "resolved"
+    return f"gave up telling {told}: {detail.get('reason')}{'' if is_end else f'; {onward}'}"
 
 
 def _news(entry: LogEntry) -> str:

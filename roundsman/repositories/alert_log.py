@@ -9,7 +9,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, exists, select
 
 from roundsman.repositories.rows import InsertRows
 from roundsman.repositories.tables import alert_log, alerts
@@ -36,7 +36,9 @@ class LogEvent(StrEnum):
     CANCELLED = "cancelled"
     """A message had become pointless before it left."""
     GAVE_UP = "gave_up"
-    """A channel will never take a message."""
+    """A channel will not take a message; another one takes over if the route names one."""
+    UNTAKEN = "untaken"
+    """All tries of a message's severity were in vain, and no other channel takes over; it is tried on."""
 
 
 NEWS = (LogEvent.OPENED.value, LogEvent.WARNED.value, LogEvent.ESCALATED.value)
@@ -79,6 +81,12 @@ class AlertLog:
                 for each in entries
             ],
         )
+
+    def knows(self, connection: Connection, entry: LogEntry) -> bool:
+        """Whether the same was noted before, at whatever time."""
+        key = ("alert_id", "event", "level", "channel")
+        same = (getattr(alert_log.c, name) == getattr(entry, name) for name in key)
+        return bool(connection.execute(select(exists().where(*same))).scalar())
 
     def told(
         self, connection: Connection, kind: str, start: datetime, end: datetime

@@ -2,7 +2,15 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Any, Self
+
+
+class Wording(StrEnum):
+    """A language in which people are told."""
+
+    ENGLISH = "en"
+    VIETNAMESE = "vi"
 
 
 @dataclass(frozen=True)
@@ -30,20 +38,33 @@ class Audience:
     digest_from: int | None = None
     """So many alerts of the team on one channel and in one transaction become digests; None: never."""
 
+    fallback: tuple[str, ...] = ()
+    """Channels that take over, one after another, where one gives a message up for good."""
+    language: Wording | None = None
+    """None: ALERT_LANGUAGE."""
+
     def to_json(self) -> dict[str, Any] | None:
         """What a message keeps: not where it goes, which is decided once it exists. None for nobody in particular."""
-        if self.team is None and not self.mentions:
-            return None
         people = [
             {name: value for name, value in vars(each).items() if value is not None or name != "key"}
             for each in self.mentions
         ]
-        return {"team": self.team, "mentions": people}
+        known = {"fallback": list(self.fallback), "language": self.language.value if self.language else None}
+        beside = {name: value for name, value in known.items() if value}
+        if self.team is None and not people and not beside:
+            return None
+        return {"team": self.team, "mentions": people, **beside}
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any] | None) -> Self:
         found = value or {}
-        return cls(found.get("team"), mentions=tuple(Mention(**each) for each in found.get("mentions", ())))
+        language = found.get("language")
+        return cls(
+            found.get("team"),
+            mentions=tuple(Mention(**each) for each in found.get("mentions", ())),
+            fallback=tuple(found.get("fallback", ())),
+            language=Wording(language) if language else None,
+        )
 
 
 EVERYBODY = Audience()

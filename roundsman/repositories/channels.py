@@ -4,7 +4,7 @@ It is kept in the store and not in a process, so that a restart does not knock a
 again", and so that another process (`alerts test`) can open it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -56,6 +56,11 @@ class ChannelRepository:
         values = {"off_since": None, "off_reason": None}
         guarded = update(channels).where(channels.c.channel == name, channels.c.off_since.is_not(None))
         return connection.execute(guarded.values(values)).rowcount == 1
+
+    def usable(self, connection: Connection, names: Collection[str]) -> set[str]:
+        """Those of them that are not switched off."""
+        off = connection.execute(select(channels.c.channel).where(channels.c.off_since.is_not(None))).scalars()
+        return set(names) - set(off)
 
     def states(self, connection: Connection) -> dict[str, ChannelState]:
         """All channels that were ever configured, by name."""

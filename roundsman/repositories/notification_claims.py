@@ -6,11 +6,11 @@ and the attempt of its claim, so a process that was away too long cannot overwri
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, Update, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, Select, Update, case, literal, or_, select, update
 
 from roundsman.repositories.alert_ends import UNTOLD
 from roundsman.repositories.alert_log import AlertLog, LogEntry, LogEvent
@@ -45,6 +45,8 @@ class Claim:
     """The alerts in whose log it is noted: those that a change of a digest was made for, else all that it shows."""
     edits: int | None = None
     is_digest: bool = False
+    rank: int = 0
+    """The lower, the more urgent."""
 
 
 class NotificationClaims:
@@ -95,19 +97,36 @@ class NotificationClaims:
         self._note(connection, claim, LogEvent.TOLD, {"words": receipt.get("words")}, now)
         return True
 
-    def failed(self, connection: Connection, claim: Claim, error: str, now: datetime) -> bool:
-        """Give this notification up. False: the claim was lost meanwhile and nothing was changed."""
-        done = _finish(claim.id, NotificationStatus.FAILED, now).where(*_mine(claim))
+    def failed(
+        self,
+        connection: Connection,
+        claim: Claim,
+        error: str,
+        now: datetime,
+        *,
+        goes_on_to: Mapping[int, str] | None = None,
+    ) -> bool:
+        """Give this notification up; other channels take over for these alerts. False: the claim was lost meanwhile and
+        nothing was changed."""
+        done = given_up(now).where(notifications.c.id == claim.id, *_mine(claim))
         if connection.execute(done.values(error=error)).rowcount != 1:
             return False
-        self._note(connection, claim, LogEvent.GAVE_UP, {"reason": error}, now)
+        for number in claim.news_of:
+            onward = (goes_on_to or {}).get(number)
+            detail = {"reason": error, **({"goes_on_to": onward} if onward else {})}
+            self._note(connection, replace(claim, news_of=(number,)), LogEvent.GAVE_UP, detail, now)
         return True
 
-    def retry(self, connection: Connection, claim: Claim, not_before: datetime, error: str) -> bool:
-        """Put it back until then. False: the claim was lost meanwhile and nothing was changed."""
+    def retry(
+        self, connection: Connection, claim: Claim, not_before: datetime, error: str, *, counts: bool = True
+    ) -> bool:
+        """Put it back until then; as untried if that does not count. False: the claim was lost meanwhile and nothing
+        was changed."""
         put_back = update(notifications).where(notifications.c.id == claim.id, *_mine(claim))
         values = {"status": NotificationStatus.PENDING.value, "owner": None, "lease_until": None}
-        return connection.execute(put_back.values(not_before=not_before, error=error, **values)).rowcount == 1
+        tried = claim.attempts if counts else claim.attempts - 1
+        changed = put_back.values(not_before=not_before, error=error, attempts=tried, **values)
+        return connection.execute(changed).rowcount == 1
 
     def give_back(self, connection: Connection, claim: Claim) -> bool:
         """Put it back untried, as if it had not been claimed. False: the claim was lost meanwhile."""
@@ -181,6 +200,7 @@ class NotificationClaims:
             news_of=tuple(_own_members(connection, row.id)) if is_change and row.is_digest and can_edit else shows,
             edits=row.edits,
             is_digest=row.is_digest,
+            rank=row.rank,
         )
 
     def _note(
@@ -241,6 +261,14 @@ def _mine(claim: Claim) -> tuple[ColumnElement[bool], ...]:
 
 def _set(connection: Connection, notification_id: int, **values: Any) -> None:
     connection.execute(update(notifications).where(notifications.c.id == notification_id).values(**values))
+
+
+def given_up(now: datetime) -> Update:
+    """Of a message that perhaps did go out, before its sender died, somebody may have to hear the end: it counts as
+    sent."""
+    sent, failed = literal(NotificationStatus.SENT.value), literal(NotificationStatus.FAILED.value)
+    status = case((notifications.c.maybe_sent, sent), else_=failed)
+    return update(notifications).values(status=status, owner=None, lease_until=None, finished_at=now)
 
 
 def _finish(notification_id: int, status: NotificationStatus, now: datetime) -> Update:

@@ -245,7 +245,7 @@ def test_a_refused_message_fails_alone(
     fire(store, clock, sender, "1", "2")
     assert drain(sender) == [Delivered.GIVEN_UP, Delivered.SENT]
     assert [(row.status, row.error) for row in rows(store)] == [("failed", "invalid_blocks"), ("sent", None)]
-    assert [record.levelno for record in caplog.records if "never take" in record.message] == [logging.ERROR]
+    assert [record.levelno for record in caplog.records if "never take" in record.message] == [logging.CRITICAL]
     resolve(store, clock, sender, "1")
     assert drain(sender) == [], "nobody hears of the end of what was never told"
 

@@ -40,6 +40,10 @@ class DeliveryError(Exception):
         """How long the service wants to be left alone."""
 
 
+class NotTriedError(DeliveryError):
+    """Nothing was sent, so it is no try of this message."""
+
+
 @dataclass(frozen=True)
 class Receipt:
     """Proof of a delivery: `words` for people, `keys` for editing the message later."""

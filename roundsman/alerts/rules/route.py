@@ -4,7 +4,6 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from enum import StrEnum
 from functools import cached_property
 from types import MappingProxyType
 from typing import Protocol
@@ -12,6 +11,7 @@ from typing import Protocol
 from roundsman.alerts.rules.matcher import Matcher, cover
 from roundsman.repositories.alerts import Severity
 from roundsman.repositories.audience import Mention
+from roundsman.repositories.audience import Wording as Wording
 
 _DIGITS_OF_VERSION = 12
 
@@ -26,13 +26,6 @@ class Hours(Protocol):
 
     def opens_at(self, at: datetime) -> datetime | None:
         """The moment itself if it is open, else when it opens next; None if that never comes."""
-
-
-class Wording(StrEnum):
-    """The language that a route tells in."""
-
-    ENGLISH = "en"
-    VIETNAMESE = "vi"
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,6 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
-from enum import StrEnum
 from typing import Protocol
 from zoneinfo import ZoneInfo
 
@@ -21,18 +20,15 @@ from roundsman.alerts.templates.facts import PageFacts, Scene, UnrepliedFacts, c
 from roundsman.alerts.templates.jobs import JOB_KINDS
 from roundsman.logs import fields
 from roundsman.repositories.alerts import Alert, Severity
-from roundsman.repositories.audience import EVERYBODY, Audience, Mention
+from roundsman.repositories.audience import EVERYBODY, Audience, Mention, Wording
 from roundsman.repositories.notifications import NotificationEvent
 
 MOST_FACTS = 8
 """Annotations that the text of an unknown kind shows."""
 
 
-class Language(StrEnum):
-    """Languages in which alerts can be told."""
-
-    ENGLISH = "en"
-    VIETNAMESE = "vi"
+Language = Wording
+"""Languages in which alerts can be told."""
 
 
 class Texts(Protocol):
