@@ -5,7 +5,7 @@ import re
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -21,6 +21,8 @@ class FakeSlack(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.told: Counter[int] = Counter()
         self.bodies: list[str] = []
+        self.refuses: Callable[[str, set[int]], bool] = lambda path, numbers: False
+        """By the path and the incidents of a message."""
         self.lock = threading.Lock()
         self.random = random.Random(seed)
 
@@ -37,16 +39,17 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"])).decode()
-        numbers = set(re.findall(r"incident-(\d+)-", body))
+        numbers = set(map(int, re.findall(r"incident-(\d+)-", body)))
+        is_refused = self.server.refuses(self.path, numbers)
         with self.server.lock:
-            if numbers:  # an incomplete request is none
-                self.server.told.update(map(int, numbers))
+            if numbers and not is_refused:  # an incomplete request is none
+                self.server.told.update(numbers)
                 self.server.bodies.append(body)
             delay = self.server.random.uniform(0, SLOWEST_ANSWER_S)
         time.sleep(delay)
-        self.send_response(200)
+        self.send_response(400 if is_refused else 200)
         self.end_headers()
-        self.wfile.write(b"ok")
+        self.wfile.write(b"invalid_blocks" if is_refused else b"ok")
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name of the base class
         pass
