@@ -1,9 +1,9 @@
 """How often a message is tried before its channel is given up for it, by how bad the news is. Pure.
 
 The worse the news, the more tries; all of them fit into five minutes, so that whatever its severity a message reaches
-the next channel of its route, or the journal at priority crit, while that still helps. Only a try that the service could
-have taken counts: a pause that it asks for to keep its pace does not, nor a wait behind a call that hangs. As a line
-rests as a whole after a failure, a storm behind a channel that is down uses up the tries of few.
+the next channel of its route, or the journal at priority crit, while that still helps. Only a try that the service
+could have taken counts: a pause that it asks for to keep its pace does not, nor a wait behind a call that hangs. As a
+line rests as a whole after a failure, a storm behind a channel that is down uses up the tries of few.
 """
 
 from collections.abc import Mapping
