@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from roundsman.alerts.message import Message
 from roundsman.alerts.templates import KINDS, Language, render, render_digest
-from roundsman.alerts.templates.facts import covered
+from roundsman.alerts.templates.contacts import covered
 from roundsman.repositories.alerts import Alert, AlertStatus, Severity
 from roundsman.repositories.audience import EVERYBODY, Audience, Mention
 from roundsman.repositories.notifications import NotificationEvent

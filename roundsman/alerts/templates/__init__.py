@@ -15,8 +15,9 @@ from zoneinfo import ZoneInfo
 
 from roundsman.alerts.message import Message, one_line, web_link
 from roundsman.alerts.templates import en, vi
+from roundsman.alerts.templates.contacts import shown
 from roundsman.alerts.templates.digest import DigestFacts, digest_message
-from roundsman.alerts.templates.facts import PageFacts, Scene, UnrepliedFacts, covered
+from roundsman.alerts.templates.facts import PageFacts, Scene, UnrepliedFacts
 from roundsman.alerts.templates.jobs import JOB_KINDS
 from roundsman.logs import fields
 from roundsman.repositories.alerts import Alert, Severity
@@ -76,8 +77,8 @@ def render(
     incident = _incident("alert", alert)
     label = texts.OPEN_CONVERSATION if alert.kind == "conversation_unreplied" else texts.OPEN_LINK
     return Message(
-        title=one_line(title),
-        lines=tuple(one_line(line) for line in lines),
+        title=shown(title),
+        lines=tuple(map(shown, lines)),
         severity=alert.severity,
         event=event,
         link=link,
@@ -178,10 +179,10 @@ def _generic(texts: Texts, scene: Scene) -> tuple[str, ...]:
     what = alert.kind.replace("_", " ")
     what = what[:1].upper() + what[1:]
     if scene.event is NotificationEvent.RESOLVED:
-        return texts.generic_resolved(what, alert.subject, scene.lasted, covered(alert.resolution or ""))
+        return texts.generic_resolved(what, alert.subject, scene.lasted, alert.resolution or "")
     shown = [name for name in alert.annotations if name != "link" and alert.annotations[name] is not None]
     lines = texts.generic_firing(what, alert.subject, alert.severity.value, alert.since_at.astimezone(scene.zone))
-    facts = (f"{name.replace('_', ' ')}: {_plain(alert.annotations[name])}" for name in shown[:MOST_FACTS])
+    facts = (f"{name.replace('_', ' ')}: {alert.annotations[name]}" for name in shown[:MOST_FACTS])
     return (*lines, *facts)
 
 
@@ -193,10 +194,6 @@ KINDS: Mapping[str, Callable[[Texts, Scene], tuple[str, ...]]] = {
     **JOB_KINDS,
 }
 """Kinds with texts of their own; every other one is told in plain words by its name."""
-
-
-def _plain(value: object) -> object:
-    return value if isinstance(value, int | float) else covered(str(value))
 
 
 def _named(audience: Audience) -> tuple[Mention, ...]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from roundsman.alerts.message import Item, Message, one_line, web_link
+from roundsman.alerts.templates.contacts import shown
 from roundsman.alerts.templates.facts import Scene, UnrepliedFacts, text_of
 from roundsman.repositories.alerts import Severity
 from roundsman.repositories.notifications import NotificationEvent
@@ -69,10 +70,10 @@ def digest_message(
     ordered = sorted(scenes, key=lambda scene: scene.alert.resolved_at is not None)
     severities = [scene.alert.severity for scene in scenes]
     return Message(
-        title=one_line(title),
-        lines=tuple(one_line(line) for line in lines),
+        title=shown(title),
+        lines=tuple(map(shown, lines)),
         severity=min(severities, key=list(Severity).index),
         event=event,
-        items=tuple(Item(one_line(item(scene)), web_link(scene.alert.annotations.get("link"))) for scene in ordered),
+        items=tuple(Item(shown(item(scene)), web_link(scene.alert.annotations.get("link"))) for scene in ordered),
         more=more,
     )

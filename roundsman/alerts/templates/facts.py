@@ -1,10 +1,5 @@
-"""What a text needs to know about an alert, taken from its row once and for all languages.
+"""What a text needs to know about an alert, taken from its row once and for all languages."""
 
-Names are written by customers, and errors by other programs, so telephone numbers and addresses in them are covered:
-messages go to group chats.
-"""
-
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -12,16 +7,13 @@ from typing import Any, Self
 from zoneinfo import ZoneInfo
 
 from roundsman.alerts.message import one_line
+from roundsman.alerts.templates.contacts import shown
 from roundsman.repositories.alerts import Alert
 from roundsman.repositories.notifications import NotificationEvent
 
 _PLATFORMS = {"messenger": "Messenger", "whatsapp": "WhatsApp", "tiktok": "TikTok", "tiktok_business": "TikTok"}
 """Names that a capital letter alone does not make right."""
 _MOST_CHARGED = 5
-
-_ADDRESS = re.compile(r"[\w.+-]+@[\w-]+(\.[\w-]+)+")
-_NUMBER = re.compile(r"(?<![\w.])(?!\d{4}-\d\d-\d\d)\+?\(?\d(?:[ .()\-]{0,2}\d){7,14}(?!\w)")
-"""Eight to fifteen digits in a row, however they are grouped (E.164 has fifteen at most), unless they are a date."""
 
 
 @dataclass(frozen=True)
@@ -111,7 +103,7 @@ class UnrepliedFacts:
             team=one_line(scene.team, 100) if scene.team else None,
             was_answered=text_of(notes, "answered_at") is not None,
             answered_by=text_of(notes, "answered_by"),
-            resolution=covered(one_line(alert.resolution or "")),
+            resolution=shown(alert.resolution or ""),
         )
 
 
@@ -142,15 +134,10 @@ class PageFacts:
         )
 
 
-def covered(text: str) -> str:
-    """The text without telephone numbers and e-mail addresses."""
-    return _NUMBER.sub("•••", _ADDRESS.sub("•••", text))
-
-
 def text_of(notes: Mapping[str, Any], name: str) -> str | None:
     """An annotation as a short line without contacts; None when it is not there."""
     value = notes.get(name)
-    return (covered(one_line(value, 200)) or None) if value is not None else None
+    return (shown(value, 200) or None) if value is not None else None
 
 
 def _waited(scene: Scene) -> timedelta:
