@@ -20,6 +20,7 @@ from werkzeug import Request, Response
 
 from roundsman.alerts.channels.base import HTTP_TIMEOUT, Channel, DeliveryError, Fault
 from roundsman.alerts.channels.console import ConsoleChannel
+from roundsman.alerts.channels.inert import JOINER
 from roundsman.alerts.channels.slack import SlackChannel
 from roundsman.alerts.channels.telegram import TelegramChannel
 from roundsman.alerts.channels.webhook import WebhookChannel
@@ -333,6 +334,7 @@ def test_slack_gets_names_as_text(httpserver: HTTPServer, url: str, clock: Manua
         body = _sent(httpserver)
         texts = [block["text"]["text"] for block in body["blocks"]] + [body["text"]]
         assert all(block["text"]["verbatim"] for block in body["blocks"])
+        assert (body["parse"], body["unfurl_links"]) == ("none", False)
         assert not any("<!channel>" in text or "<https://evil" in text or "\x1b" in text for text in texts)
         assert "&lt;!channel&gt;" in body["text"]
         assert "<https://pancake.vn/shop?c_id=1&amp;x=2|Open the conversation>" in texts
@@ -344,9 +346,21 @@ def test_telegram_gets_names_as_text(httpserver: HTTPServer, url: str, clock: Ma
     body = _sent(httpserver)
     assert httpserver.log[0][0].path == f"/bot{TELEGRAM_TOKEN}/sendMessage"
     assert (body["chat_id"], body["message_thread_id"], body["parse_mode"]) == ("-100200", 7, "HTML")
-    assert "&lt;b&gt;Lan&lt;/b&gt;" in body["text"]
+    assert "&lt;b&gt;Lan&lt;/\u2060b&gt;" in body["text"]
     assert body["text"].count("<b>") == 1
     assert '<a href="https://pancake.vn/shop?c_id=1&amp;x=2">Open the conversation</a>' in body["text"]
+
+
+def test_telegram_finds_nothing_to_link_in_a_name(httpserver: HTTPServer, url: str, clock: ManualClock) -> None:
+    """The Bot API makes entities of what it finds in a text, also of one with HTML."""
+    answering(httpserver, SERVICES["telegram"].good_answer)
+    name = "free-gift.example t.me/x tg://join @all #sale /stop 192.0.2.1"
+    SERVICES["telegram"].channel(url, clock).send(
+        news(name, lines=(name,), items=(Item(name),), mentions=(Mention(name),))
+    )
+    text = re.sub(r'<a href="[^"]*">|</?[ab]>', "", _sent(httpserver)["text"])
+    assert not re.search(r"[\w-]+\.[a-z]{2,}|\d\.\d+\.\d+\.\d|\w://|[@#]\w|(?<![\w/])/\w", text), text
+    assert text.replace(JOINER, "").count(name) == 4
 
 
 def test_long_texts_are_cut_below_the_limits(

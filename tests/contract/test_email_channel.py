@@ -17,7 +17,9 @@ from certificates import certificate_for
 from mail_server import PASSWORD, USER, MailServer, mail_server
 
 from roundsman.alerts.channels.base import DeliveryError, Fault
-from roundsman.alerts.channels.email import LONGEST_TEXT, EmailChannel, Security
+from roundsman.alerts.channels.email import EmailChannel, Security
+from roundsman.alerts.channels.inert import JOINER
+from roundsman.alerts.channels.mail_body import LONGEST_TEXT
 from roundsman.alerts.message import Item, Message, one_line
 from roundsman.clock import ManualClock
 from roundsman.repositories.alerts import Severity
@@ -145,7 +147,7 @@ def test_names_are_text(server: MailServer, clock: ManualClock) -> None:
     (mail,) = server.mails
     assert mail["Bcc"] is None
     assert "<script>" not in server.html()
-    assert "&lt;b&gt;Lan&lt;/b&gt; &amp; &quot;co&quot;" in server.html()
+    assert "&lt;b&gt;Lan&lt;/\u2060b&gt; &amp; &quot;co&quot;" in server.html()
 
 
 def test_long_texts_are_cut(server: MailServer, clock: ManualClock) -> None:
@@ -379,3 +381,16 @@ def test_no_secret_is_in_an_error_a_log_line_or_a_repr(
 
 def _port(url: str) -> int:
     return int(url.rpartition(":")[2])
+
+
+def test_no_form_of_a_mail_has_a_link_that_a_name_looks_like(server: MailServer, clock: ManualClock) -> None:
+    name = "free-gift.example https://evil.example/x www.example.com"
+    channel_to(server.port, clock).send(
+        news(name, lines=(name,), items=(Item(name),), mentions=(Mention(name),), link=None)
+    )
+    (mail,) = server.mails
+    plain = mail.get_body(("plain",))
+    assert plain is not None
+    for told in (server.html(), plain.get_content()):
+        assert not re.search(r"\w\.[a-z]{2,}|\w://", told), told
+        assert told.replace(JOINER, "").count(name) == 4

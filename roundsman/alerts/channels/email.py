@@ -6,7 +6,6 @@ of them a mailbox has got. A message that is sent once more has the same Message
 """
 
 import base64
-import html
 import logging
 import smtplib
 import socket
@@ -23,8 +22,8 @@ from uuid import uuid4
 
 from roundsman.alerts.channels.answers import scrub, secret_parts
 from roundsman.alerts.channels.base import HTTP_TIMEOUT, DeliveryError, Fault, Receipt, digest
-from roundsman.alerts.channels.plain import plain_text
-from roundsman.alerts.message import Item, Message, cut, escaped
+from roundsman.alerts.channels.mail_body import mail_html, mail_text
+from roundsman.alerts.message import Message, cut
 from roundsman.alerts.rate import Rate
 from roundsman.answers import connection_words
 from roundsman.clock import Clock
@@ -34,9 +33,6 @@ from roundsman.repositories.alerts import Severity
 from roundsman.repositories.notifications import NotificationEvent
 
 LONGEST_SUBJECT = 200
-LONGEST_TEXT = 10_000
-"""Of each of the two forms: what is longer is no message any more, but a list that nobody reads."""
-LONGEST_ITEM = 200
 LONGEST_DOMAIN = 40
 """In a Message-ID. A longer line would be folded, which an id does not survive everywhere."""
 
@@ -181,8 +177,8 @@ class EmailChannel:
         mail["Auto-Submitted"] = "auto-generated"  # no answer of somebody on holiday (RFC 3834)
         if message.event is NotificationEvent.FIRING and message.severity in (Severity.CRITICAL, Severity.HIGH):
             mail["Importance"] = "high"
-        mail.set_content(plain_text(message, LONGEST_TEXT))
-        mail.add_alternative(_html(message), subtype="html")
+        mail.set_content(mail_text(message))
+        mail.add_alternative(mail_html(message), subtype="html")
         return mail
 
     def _message_id(self, what: str) -> str:
@@ -232,20 +228,3 @@ def _secrets(user: str | None, password: str | None) -> tuple[str, ...]:
     """In all the forms in which they are sent, as a server may quote what it got."""
     sent = [f"\0{user}\0{password}", password] if user and password else []
     return secret_parts(password, *(base64.b64encode(each.encode()).decode() for each in sent if each))
-
-
-def _html(message: Message) -> str:
-    title = escaped(f"{message.symbol} {message.title}", html.escape, LONGEST_TEXT // 8)
-    lines = escaped("\n".join(message.lines), html.escape, LONGEST_TEXT // 4)
-    names = escaped(message.names, html.escape, LONGEST_TEXT // 8)
-    items = message.listing(_item, LONGEST_TEXT // 2)
-    parts = [f"<p><b>{title}</b></p>"]
-    parts += [f"<p>{each}</p>".replace("\n", "<br>\n") for each in (lines, items, names) if each]
-    if message.link:
-        parts.append(f'<p><a href="{html.escape(message.link)}">{html.escape(message.link_label)}</a></p>')
-    return "\n".join(["<!DOCTYPE html>", "<html><body>", *parts, "</body></html>"])
-
-
-def _item(item: Item) -> str:
-    text = escaped(item.text, html.escape, LONGEST_ITEM)
-    return f'• <a href="{html.escape(item.link)}">{text}</a>' if item.link else f"• {text}"

@@ -163,6 +163,7 @@ def _body(message: Message) -> dict[str, Any]:
     return {
         "text": escaped(message.plain, _escape, LONGEST_BLOCK),
         "blocks": blocks,
+        "parse": "none",  # of the text for notifications, which has no `verbatim`
         "unfurl_links": False,
         "unfurl_media": False,
     }

@@ -17,6 +17,7 @@ import urllib3
 
 from roundsman.alerts.channels.answers import scrub, secret_parts, status_fault
 from roundsman.alerts.channels.base import HTTP_TIMEOUT, DeliveryError, Fault, Receipt, digest
+from roundsman.alerts.channels.inert import inert
 from roundsman.alerts.message import Item, Message, escaped
 from roundsman.alerts.rate import Rate
 from roundsman.answers import connection_words, read_all, retry_after, status_words
@@ -28,8 +29,6 @@ LONGEST_TEXT = 4096
 """Characters of a message after its entities are parsed (Bot API, sendMessage); we stay below it before, too."""
 LONGEST_ITEM = 200
 USER_NUMBER, USER_NAME = re.compile("[1-9][0-9]{2,19}"), re.compile("@?[A-Za-z][A-Za-z0-9_]{3,31}")
-WORD_JOINER = "\u2060"
-"""Invisible, and no part of a user name."""
 
 CHANNEL_CLOSED = (
     "chat not found",
@@ -175,8 +174,8 @@ def _call(mention: Mention) -> str:
 
 
 def _escape(text: str) -> str:
-    """As HTML, and without calling anybody: Telegram takes every `@name` in a text for a call."""
-    return html.escape(text).replace("@", f"@{WORD_JOINER}")
+    """As HTML, and without what Telegram would make of it: every `@name` calls, every `name.example` is a link."""
+    return html.escape(inert(text))
 
 
 def _parsed(body: bytes) -> Mapping[str, Any]:
