@@ -87,6 +87,10 @@ ALERT_CHANNELS: Setting[tuple[str, ...]] = Setting(
 ALERT_LANGUAGE: Setting[str] = Setting(
     "ALERT_LANGUAGE", fields.choice("en", "vi"), "Language of the messages: en or vi.", "en"
 )
+ALERT_TEMPLATES: Setting[str] = Setting(
+    "ALERT_TEMPLATES", fields.folder, "A folder of texts that are told in place of the built-in ones (docs/texts.md).",
+    example="texts",
+)  # fmt: skip
 
 SETTINGS: tuple[Setting[Any], ...] = (
     APP_ENV, STATE_DIR, TIME_ZONE, LOG_LEVEL, SHUTDOWN_SECONDS,
@@ -95,7 +99,7 @@ SETTINGS: tuple[Setting[Any], ...] = (
     CONVERSATION_CLOCK, CONVERSATION_THRESHOLD, CONVERSATION_COMMENTS, POLICIES_FILE,
     *PANCAKE_SETTINGS,
     *MONGO_SETTINGS,
-    ALERT_CHANNELS, ALERT_LANGUAGE,
+    ALERT_CHANNELS, ALERT_LANGUAGE, ALERT_TEMPLATES,
     *CHANNEL_SETTINGS,
 )  # fmt: skip
 

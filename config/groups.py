@@ -109,4 +109,14 @@ def alerts_of(values: Values) -> AlertSettings:
     channels = named or ("console", *ready)
     values.replace_listed(c.ALERT_CHANNELS, ",".join(channels), ",".join(channels))
     set_up = tuple(settings for settings in found.values() if settings is not None)
-    return AlertSettings(channels, values.required(c.ALERT_LANGUAGE), set_up)
+    return AlertSettings(channels, values.required(c.ALERT_LANGUAGE), set_up, beside(values, c.ALERT_TEMPLATES))
+
+
+def beside(values: Values, setting: Setting[str]) -> Path | None:
+    """The path that a setting names; a relative one counts from the settings file."""
+    given = values.given(setting) if values.optional(setting) else None
+    if given is None:
+        return None
+    path = values.sources.beside(given).absolute()
+    values.replace_listed(setting, str(path), str(path))
+    return path

@@ -6,7 +6,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from config import catalogue as c
-from config.groups import alerts_of, store_of
+from config.groups import alerts_of, beside, store_of
 from config.mongo_groups import mongo_of
 from config.names import fact_in, judge_names
 from config.pancake_groups import pancake_of
@@ -46,7 +46,7 @@ def load(environ: Mapping[str, str], directory: Path) -> Settings:
         mongo=mongo,
         jobs=_facts(values, "JOB_"),
         workflows=_facts(values, "WORKFLOW_", needs_restart=True),
-        policies_file=_policies_file(values),
+        policies_file=beside(values, c.POLICIES_FILE),
         queue=queue_of(values, app_env),
         runs=runs_of(values),
         pancake=pancake if mongo is None else None,
@@ -85,15 +85,6 @@ def _state_dir(values: Values) -> Path:
         path, source = sources.directory / "var", None
     path = path.absolute()
     values.replace_listed(c.STATE_DIR, str(path), str(path), source)
-    return path
-
-
-def _policies_file(values: Values) -> Path | None:
-    given = values.given(c.POLICIES_FILE) if values.optional(c.POLICIES_FILE) else None
-    if given is None:
-        return None
-    path = values.sources.beside(given).absolute()
-    values.replace_listed(c.POLICIES_FILE, str(path), str(path))
     return path
 
 

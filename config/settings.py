@@ -79,6 +79,8 @@ class AlertSettings:
     language: str = "en"
     set_up: tuple[object, ...] = ()
     """The settings of each kind of channel that has some; also of one that is left out of `channels`."""
+    templates: Path | None = None
+    """The folder of texts of one's own, which others read and judge."""
 
     def of(self, kind: type[T]) -> T | None:
         """The settings of one kind of channel, by their type."""

@@ -18,7 +18,7 @@ from roundsman.alerts.message import Message
 from roundsman.alerts.outcome import Delivered as Delivered  # where the sender looks for it
 from roundsman.alerts.outcome import Outcome
 from roundsman.alerts.recording import LONGEST_RETRY_AFTER, Recorder
-from roundsman.alerts.templates import Language, render, render_digest
+from roundsman.alerts.templates import Language, OwnTexts, render, render_digest
 from roundsman.alerts.verification import Verifier, over_by_now
 from roundsman.clock import Clock
 from roundsman.errors import place_of
@@ -49,12 +49,14 @@ class Courier:
         zone: ZoneInfo,
         attempts: Attempts | None = None,
         verifiers: Mapping[str, Verifier] | None = None,
+        own_texts: OwnTexts | None = None,
     ) -> None:
         self._store = store
         self._clock = clock
         self._owner = owner
         self.language = language
         self.zone = zone
+        self.own_texts = own_texts
         self._attempts = attempts or Attempts()
         self._verifiers = verifiers or {}
         self._ends = AlertEnds()
@@ -180,9 +182,13 @@ class Courier:
         return Outcome(claim, alerts, self._clock.now(), error=error, channel_works=works)
 
     def _message(self, claim: Claim, alerts: Sequence[Alert]) -> Message:
-        now, language = self._clock.now(), claim.audience.language or self.language
+        language = claim.audience.language or self.language
         if len(alerts) > 1:
             return render_digest(
-                alerts, claim.event, language, now, self.zone, level=claim.level, audience=claim.audience
-            )
-        return render(alerts[0], claim.event, language, now, self.zone, level=claim.level, audience=claim.audience)
+                alerts, claim.event, language, self._clock.now(), self.zone,
+                level=claim.level, audience=claim.audience, own=self.own_texts,
+            )  # fmt: skip
+        return render(
+            alerts[0], claim.event, language, self._clock.now(), self.zone,
+            level=claim.level, audience=claim.audience, own=self.own_texts,
+        )  # fmt: skip

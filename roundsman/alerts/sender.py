@@ -16,7 +16,7 @@ from roundsman.alerts.channels.base import Channel
 from roundsman.alerts.delivery import Courier, Delivered
 from roundsman.alerts.line import Line
 from roundsman.alerts.rate import Buckets
-from roundsman.alerts.templates import Language
+from roundsman.alerts.templates import Language, OwnTexts
 from roundsman.alerts.verification import Verifier
 from roundsman.clock import Clock
 from roundsman.errors import StoreError
@@ -56,10 +56,11 @@ class Sender:
         zone: ZoneInfo,
         verifiers: Mapping[str, Verifier] | None = None,
         keep: Callable[[], object] = lambda: None,
+        own_texts: OwnTexts | None = None,
     ) -> None:
         self._clock = clock
         self._keep = keep
-        self._courier = Courier(store, clock, str(owner), language, zone, verifiers=verifiers)
+        self._courier = Courier(store, clock, str(owner), language, zone, verifiers=verifiers, own_texts=own_texts)
         self._lines = {channel.name: Line(channel) for channel in channels}
         self._buckets = Buckets()
         self._changed = threading.Condition()
@@ -135,13 +136,15 @@ class Sender:
                 line.woken = True
             self._changed.notify_all()
 
-    def replace(self, channels: Sequence[Channel], *, language: Language, zone: ZoneInfo) -> None:
+    def replace(
+        self, channels: Sequence[Channel], *, language: Language, zone: ZoneInfo, own_texts: OwnTexts | None = None
+    ) -> None:
         """Continue with other channels or texts (settings were reloaded). Deliveries in flight end as they began.
 
         Raises StoreError; then nothing has changed.
         """
         self._courier.register({channel.name: channel.identity for channel in channels})
-        self._courier.language, self._courier.zone = language, zone
+        self._courier.language, self._courier.zone, self._courier.own_texts = language, zone, own_texts
         lines = dict(self._lines)
         wanted = {channel.name: channel for channel in channels}
         for name in lines.keys() - wanted.keys():

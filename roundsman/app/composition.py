@@ -1,7 +1,7 @@
 """All parts, joined once from the settings. Nothing here runs yet: `Daemon` starts them, commands just use them."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property
 
 from config import Settings
@@ -10,13 +10,14 @@ from roundsman.alerts.channels.base import Channel
 from roundsman.alerts.keeper import AlertKeeper
 from roundsman.alerts.rules.route import Rules
 from roundsman.alerts.sender import Sender
-from roundsman.alerts.templates import Language
+from roundsman.alerts.templates import Language, OwnTexts
 from roundsman.app.channels import channels_of
 from roundsman.app.conversations import ConversationParts
 from roundsman.app.parts import Parts, asks_for
 from roundsman.app.policies import Policies, policies_of
 from roundsman.app.runs import RunParts
 from roundsman.app.settings import registry_of
+from roundsman.app.templates import texts_of
 from roundsman.clock import Clock
 from roundsman.conversations.keeper import WatchKeeper
 from roundsman.conversations.live import LiveSync
@@ -89,7 +90,13 @@ class App:
             zone=self.settings.time_zone,
             verifiers=self.conversations.verifiers,
             keep=lambda: self.keeper.keep(),
+            own_texts=self.own_texts,
         )
+
+    @cached_property
+    def own_texts(self) -> OwnTexts | None:
+        """Raises ConfigurationError."""
+        return texts_of(self.settings)
 
     @cached_property
     def book(self) -> AlertBook:
@@ -151,8 +158,14 @@ class App:
             }
         )
 
-    def reconfigure(self, settings: Settings, policies: Policies | None = None) -> None:
-        """Take other settings for all that can change while it runs; and these policies, or those they ask for.
+    def reconfigure(
+        self,
+        settings: Settings,
+        policies: Policies | None = None,
+        read_texts: Callable[[Settings], OwnTexts | None] = texts_of,
+    ) -> None:
+        """Take other settings for all that can change while it runs; and these policies and texts, or those they ask
+        for.
 
         Raises ConfigurationError and StoreError, changing nothing.
         """
@@ -160,9 +173,13 @@ class App:
         registry = registry_of(settings, self.jobs)
         policies = policies or policies_of(settings)
         channels = channels_of(settings, self.clock, lambda: self.store)
-        self.sender.replace(channels, language=Language(settings.alerts.language), zone=settings.time_zone)
+        texts = read_texts(settings)
+        self.sender.replace(
+            channels, language=Language(settings.alerts.language), zone=settings.time_zone, own_texts=texts
+        )
         self.conversations.replace(settings, policies.book)
         self.settings, self.registry, self.channels, self.policies = settings, registry, channels, policies
+        self.own_texts = texts
         self.book.replace([channel.name for channel in channels], policies.rules)
 
     def close(self) -> None:

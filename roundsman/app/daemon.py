@@ -66,24 +66,29 @@ class Daemon:
 
     def reload(self) -> None:
         """Read the settings again and take over what can change. Raises RoundsmanError; then nothing changed."""
-        before, policies = self._app.settings, self._app.policies
+        before, policies, texts = self._app.settings, self._app.policies, self._app.own_texts
         settings = read_settings(os.environ, working_folder())
         changes = differences(before, settings)
         self._app.reconfigure(settings)
         try:
             self._assign(at_start=False)
         except RoundsmanError:
-            self._app.reconfigure(before, policies)
+            self._app.reconfigure(before, policies, lambda _: texts)
             raise
         logs.setup(settings.log_level, settings.secrets())
         has_file = settings.policies_file is not None or before.policies_file is not None
         versions = self._app.policies.versions.items() - policies.versions.items() if has_file else set()
-        if not changes and not versions:
+        other_texts = (
+            texts is not None and self._app.own_texts is not None and self._app.own_texts.version != texts.version
+        )
+        if not (changes or versions or other_texts):
             log.info("Settings read again: no difference")
         for change in changes:
             log.info("Settings: %s", change)
         for name, version in sorted(versions):
             log.info("%s: version %s -> %s", name, policies.versions[name], version)
+        if other_texts:
+            log.info("ALERT_TEMPLATES: other texts are in force")
 
     def _assign(self, *, at_start: bool) -> None:
         registry = self._app.registry

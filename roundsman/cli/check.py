@@ -38,7 +38,13 @@ def _policies(session: Session) -> None:
     policies_of(session.settings)
 
 
-FURTHER_CHECKS: tuple[Callable[[Session], None], ...] = (_store, _jobs, _workflows, _policies)
+def _templates(session: Session) -> None:
+    from roundsman.app.templates import texts_of
+
+    texts_of(session.settings)
+
+
+FURTHER_CHECKS: tuple[Callable[[Session], None], ...] = (_store, _jobs, _workflows, _policies, _templates)
 """What the settings alone cannot judge. Each raises ConfigurationError."""
 
 

@@ -1,5 +1,8 @@
 """From an alert's row to a message in one language: plain functions, one module a language.
 
+These are code and no templates: half of each text is a choice, by what is known, how many there are and which case a
+language wants, and that is easier to read and to check as code. Who wants other words writes templates (`own`).
+
 A text is made when it is sent, not when the alert is opened, so that a message that had to wait tells the wait of
 now and a change of the language reaches what is still unsent. Names in texts are those of people and pages; ids,
 telephone numbers and what a customer wrote stay out, as messages go to group chats.
@@ -54,6 +57,20 @@ class Texts(Protocol):
     def generic_firing(self, what: str, subject: str, severity: str, since: datetime) -> tuple[str, ...]: ...
     def generic_resolved(self, what: str, subject: str, lasted: timedelta, resolution: str) -> tuple[str, ...]: ...
     def test(self, at: datetime) -> tuple[str, ...]: ...
+    def moment(self, at: datetime) -> str: ...
+    def duration(self, span: timedelta) -> str: ...
+
+
+class OwnTexts(Protocol):
+    """Texts of the people's own, in place of the built-in ones."""
+
+    @property
+    def version(self) -> str:
+        """Differs when a text does."""
+        ...
+
+    def told(self, scene: Scene, language: Language, built_in: tuple[str, ...]) -> tuple[str, ...]: ...
+    def item(self, scene: Scene, language: Language, built_in: str) -> str: ...
 
 
 TEXTS: Mapping[Language, Texts] = {Language.ENGLISH: en, Language.VIETNAMESE: vi}
@@ -68,11 +85,12 @@ def render(
     *,
     level: int = 1,
     audience: Audience = EVERYBODY,
+    own: OwnTexts | None = None,
 ) -> Message:
     """What to say about this event of this alert, to that audience, at that level. `zone` is the reader's."""
     texts = TEXTS[language]
     scene = Scene(alert, event, now, zone, level, audience.team)
-    title, *lines = _texts(texts, scene)
+    title, *lines = _said(scene, language, own)
     link = web_link(alert.annotations.get("link"))
     incident = _incident("alert", alert)
     label = texts.OPEN_CONVERSATION if alert.kind == "conversation_unreplied" else texts.OPEN_LINK
@@ -100,6 +118,7 @@ def render_digest(
     *,
     level: int = 1,
     audience: Audience = EVERYBODY,
+    own: OwnTexts | None = None,
 ) -> Message:
     """What to say about many alerts, the oldest first: as news, or as what has become of the news by now."""
     texts = TEXTS[language]
@@ -114,8 +133,11 @@ def render_digest(
     is_over = facts.left == 0
 
     def item(scene: Scene) -> str:
-        waits = facts.is_about_customers and scene.event is not NotificationEvent.RESOLVED
-        return texts.unreplied_item(UnrepliedFacts.of(scene)) if waits else _texts(texts, scene)[0]
+        if scene.event is NotificationEvent.RESOLVED:
+            return _said(scene, language, own)[0]
+        customer = UnrepliedFacts.of(scene) if facts.is_about_customers else None
+        built_in = texts.unreplied_item(customer) if customer else told_built_in(scene, language)[0]
+        return own.item(scene, language, built_in) if own is not None else built_in
 
     changed = event is NotificationEvent.RESOLVED
     incident = _incident("digest", alerts[0])
@@ -147,9 +169,14 @@ def render_test(language: Language, now: datetime, zone: ZoneInfo) -> Message:
     return Message(title, tuple(lines), Severity.INFO, NotificationEvent.FIRING, fields={"ALERT": "test"})
 
 
-def _texts(texts: Texts, scene: Scene) -> tuple[str, ...]:
+def told_built_in(scene: Scene, language: Language) -> tuple[str, ...]:
     """The title and the lines, by the alert's kind."""
-    return KINDS.get(scene.alert.kind, _generic)(texts, scene)
+    return KINDS.get(scene.alert.kind, _generic)(TEXTS[language], scene)
+
+
+def _said(scene: Scene, language: Language, own: OwnTexts | None) -> tuple[str, ...]:
+    built_in = told_built_in(scene, language)
+    return own.told(scene, language, built_in) if own is not None else built_in
 
 
 def _unreplied(texts: Texts, scene: Scene) -> tuple[str, ...]:

@@ -1,0 +1,205 @@
+"""Texts of one's own: files of a folder that say something else than the built-in texts. The only importer of Jinja2.
+
+    conversation_unreplied.vi.j2:
+        {% block title %}{{ customer or "Khách" }} chờ {{ waited | duration }} ở {{ page }}{% endblock %}
+
+A file is for one kind of alert in one language. What it does not say is said as ever: `title`, `lines` and `item` (the
+line of a digest) are blocks, each may be left out. All files are read and tried on samples when the settings are read,
+so what is wrong with them is known before anybody waits for an alert. Should one fail all the same, the built-in text
+is told: an alert is never lost to a template.
+
+Names of customers are data here and never template text; Jinja2's sandbox holds those who write templates.
+"""
+
+import hashlib
+import logging
+import re
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime, timedelta
+from difflib import get_close_matches
+from typing import Any
+
+from jinja2 import (
+    DictLoader,
+    Environment,
+    StrictUndefined,
+    Template,
+    TemplateError,
+    TemplateNotFound,
+    TemplateSyntaxError,
+)
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+from roundsman.alerts.message import one_line
+from roundsman.alerts.templates import KINDS, TEXTS, Language, told_built_in
+from roundsman.alerts.templates.facts import Scene
+from roundsman.alerts.templates.samples import sample_scenes
+from roundsman.alerts.templates.variables import variables_of
+from roundsman.errors import ConfigurationError
+from roundsman.logs import fields
+from roundsman.repositories.notifications import NotificationEvent
+
+BLOCKS = ("title", "lines", "item")
+MOST_LINES = 20
+"""Of a message: what is longer nobody reads on a telephone."""
+
+_NAME = re.compile(r"(?P<kind>[a-z][a-z0-9_]*)\.(?P<language>[a-z]+)\.j2")
+
+log = logging.getLogger(__name__)
+
+
+class FolderTexts:
+    """The files of one folder, ready to be rendered."""
+
+    def __init__(self, sources: Mapping[str, str]) -> None:
+        """`sources`: the text of each file by its name. Raises ConfigurationError with every fault."""
+        self.version = hashlib.sha256(repr(sorted(sources.items())).encode()).hexdigest()[:12]
+        self._templates: dict[tuple[str, Language], Template] = {}
+        self._failed: set[tuple[str | None, str]] = set()
+        environments = {language: _environment(language, sources) for language in Language}
+        faults: list[str] = []
+        for name in sorted(each for each in sources if not each.startswith("_")):
+            found = _NAME.fullmatch(name)
+            if fault := _misnamed(found, name):
+                faults.append(fault)
+                continue
+            assert found is not None
+            language = Language(found["language"])
+            try:
+                template = environments[language].get_template(name)
+            except TemplateSyntaxError as error:
+                place = f"{error.name or name} line {error.lineno}"
+                faults.append(f"ALERT_TEMPLATES: {place}: {one_line(error.message or 'is no template', 200)}.")
+                continue
+            self._templates[found["kind"], language] = template
+            faults += _unknown_blocks(template)
+            faults += self._tried(template, found["kind"], language)
+        if faults:
+            raise ConfigurationError(faults)
+
+    def told(self, scene: Scene, language: Language, built_in: tuple[str, ...]) -> tuple[str, ...]:
+        """The title and the lines for one piece of news; the built-in ones where no file says otherwise."""
+        template = self._templates.get((scene.alert.kind, language))
+        return built_in if template is None else self._safely(template, scene, built_in, _told)
+
+    def item(self, scene: Scene, language: Language, built_in: str) -> str:
+        """The line of a digest."""
+        template = self._templates.get((scene.alert.kind, language))
+        return built_in if template is None else self._safely(template, scene, (built_in,), _item)[0]
+
+    def _safely(
+        self,
+        template: Template,
+        scene: Scene,
+        built_in: tuple[str, ...],
+        render: Callable[[Template, dict[str, Any]], tuple[str, ...]],
+    ) -> tuple[str, ...]:
+        try:
+            return render(template, variables_of(scene, built_in))
+        except Exception as error:  # noqa: BLE001 - whatever a template does must not keep an alert back
+            reason = _words(error)
+            if (template.name, reason) not in self._failed:  # a storm would say it ten thousand times
+                self._failed.add((template.name, reason))
+                log.error("The template %s failed, and the built-in text is told instead: %s", template.name, reason,
+                          extra=fields(ALERT=scene.alert.fingerprint))  # fmt: skip
+            return built_in
+
+    def _tried(self, template: Template, kind: str, language: Language) -> list[str]:
+        """The first fault that samples bring to light."""
+        for words, scene in sample_scenes(kind):
+            built_in = told_built_in(scene, language)
+            try:
+                variables = variables_of(scene, built_in)
+                _told(template, variables)
+                if scene.event is not NotificationEvent.RESOLVED:
+                    _item(template, variables)
+            except Exception as error:  # noqa: BLE001 - a sandbox, a filter, an attribute: all are faults of the file
+                return [f"ALERT_TEMPLATES: {_place(template)}: {_words(error)} (tried on {words})."]
+        return []
+
+
+def _told(template: Template, variables: dict[str, Any]) -> tuple[str, ...]:
+    title = " ".join(_block(template, "title", variables).split()) if "title" in template.blocks else ""
+    lines: Sequence[str] = variables["lines"]
+    if "lines" in template.blocks:
+        lines = [line for each in _block(template, "lines", variables).splitlines() if (line := each.strip())]
+    return (title or variables["title"], *lines[:MOST_LINES])
+
+
+def _item(template: Template, variables: dict[str, Any]) -> tuple[str, ...]:
+    item = _block(template, "item", variables).strip() if "item" in template.blocks else ""
+    return (item or variables["title"],)
+
+
+def _block(template: Template, name: str, variables: dict[str, Any]) -> str:
+    return "".join(template.blocks[name](template.new_context(variables)))
+
+
+def _environment(language: Language, sources: Mapping[str, str]) -> Environment:
+    environment = ImmutableSandboxedEnvironment(
+        loader=DictLoader(sources),
+        undefined=StrictUndefined,
+        autoescape=False,  # plain text: each channel escapes what is special to it
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    texts = TEXTS[language]
+    environment.filters["duration"] = _known(timedelta, texts.duration)
+    environment.filters["moment"] = _known(datetime, texts.moment)
+    environment.filters["minutes"] = _known(timedelta, lambda span: int(span.total_seconds() // 60))
+    return environment
+
+
+def _known(kind: type[Any], call: Callable[[Any], object]) -> Callable[[object], object]:
+    """A filter that says what is wrong with its value."""
+    noun = "span of time" if kind is timedelta else "moment"
+
+    def apply(value: object) -> object:
+        if isinstance(value, StrictUndefined):
+            str(value)  # raises, with its name
+        if not isinstance(value, kind):
+            raise TypeError(f"{value!r} is no {noun}" + ("; ask `{% if ... %}` first" if value is None else ""))
+        return call(value)
+
+    return apply
+
+
+def _misnamed(found: re.Match[str] | None, name: str) -> str | None:
+    if found is None:
+        return f"ALERT_TEMPLATES: {name}: is no name for a template; write KIND.LANGUAGE.j2, or _NAME.j2 for a part."
+    if found["language"] not in [each.value for each in Language]:
+        return f"ALERT_TEMPLATES: {name}: there is no language {found['language']}; write en or vi."
+    near = get_close_matches(found["kind"], KINDS, n=1, cutoff=0.8)
+    if found["kind"] not in KINDS and near:
+        return f"ALERT_TEMPLATES: {name}: did you mean {near[0]}.{found['language']}.j2?"
+    return None
+
+
+def _unknown_blocks(template: Template) -> list[str]:
+    if not template.blocks:
+        return [f"ALERT_TEMPLATES: {template.name}: has no block; write {{% block title %}}...{{% endblock %}}."]
+    names = ", ".join(BLOCKS)
+    return [
+        f"ALERT_TEMPLATES: {template.name}: there is no block {name}; the blocks are {names}."
+        for name in template.blocks
+        if name not in BLOCKS
+    ]
+
+
+def _words(error: Exception) -> str:
+    if isinstance(error, TemplateNotFound):
+        return f"there is no file {error.name} in the folder"
+    said = (error.message if isinstance(error, TemplateError) else str(error)) or type(error).__name__
+    return one_line(said, 200).rstrip(".")
+
+
+def _place(template: Template) -> str:
+    """The line at which the exception that is handled now left a template."""
+    place, trace = str(template.name), sys.exc_info()[2]
+    while trace is not None:
+        inner = trace.tb_frame.f_globals.get("__jinja_template__")
+        if isinstance(inner, Template):
+            place = f"{inner.name} line {inner.get_corresponding_lineno(trace.tb_lineno)}"
+        trace = trace.tb_next
+    return place

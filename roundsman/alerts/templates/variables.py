@@ -1,0 +1,56 @@
+"""What a template of one's own can name: the facts of its kind, and those that every alert has.
+
+All texts among them are short single lines without contacts, as customers and other programs wrote them.
+"""
+
+from collections.abc import Mapping
+from dataclasses import fields
+from typing import Any
+
+from roundsman.alerts.message import web_link
+from roundsman.alerts.templates.contacts import shown
+from roundsman.alerts.templates.facts import PageFacts, Scene, UnrepliedFacts
+from roundsman.alerts.templates.jobs import JOB_KINDS, JobsFacts
+
+LONGEST_FACT = 200
+
+FACTS: Mapping[str, type[Any]] = {
+    "conversation_unreplied": UnrepliedFacts,
+    "page_stale": PageFacts,
+    "sync_failed": PageFacts,
+    "token_expiring": PageFacts,
+    **dict.fromkeys(JOB_KINDS, JobsFacts),
+}
+"""By kind; every other kind has the common ones alone."""
+
+
+def variables_of(scene: Scene, built_in: tuple[str, ...]) -> dict[str, Any]:
+    """The variables for one piece of news. `built_in` is what would be said without a template."""
+    alert = scene.alert
+    common = {
+        "kind": alert.kind,
+        "subject": shown(alert.subject, LONGEST_FACT),
+        "severity": alert.severity.value,
+        "event": scene.event.value,
+        "level": scene.level,
+        "team": shown(scene.team, LONGEST_FACT) if scene.team else None,
+        "since": alert.since_at.astimezone(scene.zone),
+        "lasted": scene.lasted,
+        "resolution": shown(alert.resolution or "", LONGEST_FACT),
+        "link": web_link(alert.annotations.get("link")),
+        "labels": {name: shown(value, LONGEST_FACT) for name, value in alert.labels.items()},
+        "notes": {
+            name: _plain(value) for name, value in alert.annotations.items() if not isinstance(value, dict | list)
+        },
+        "title": built_in[0],
+        "lines": built_in[1:],
+    }
+    kind = FACTS.get(alert.kind)
+    if kind is None:
+        return common
+    facts = kind.of(scene)
+    return common | {each.name: getattr(facts, each.name) for each in fields(facts)}
+
+
+def _plain(value: object) -> object:
+    return value if value is None or isinstance(value, bool | int | float) else shown(value, LONGEST_FACT)

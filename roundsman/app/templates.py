@@ -1,0 +1,44 @@
+"""The texts of one's own that the settings ask for: the files of their folder. Jinja2 is imported for a folder only."""
+
+from pathlib import Path
+
+from config import Settings
+from config.sources import read_text
+from roundsman.alerts.templates import OwnTexts
+from roundsman.errors import ConfigurationError
+
+_MOST_BYTES = 64 << 10
+"""Of a file: a message is some lines."""
+_MOST_FILES = 200
+"""Two languages of a hundred kinds. More are no folder of texts, but one that was named by mistake."""
+
+
+def texts_of(settings: Settings) -> OwnTexts | None:
+    """Read and try the folder of ALERT_TEMPLATES, if it is set. Raises ConfigurationError with every fault."""
+    folder = settings.alerts.templates
+    if folder is None:
+        return None
+    sources = _sources(folder)
+    from roundsman.alerts.templates.own import FolderTexts
+
+    return FolderTexts(sources)
+
+
+def _sources(folder: Path) -> dict[str, str]:
+    try:
+        files = sorted(each for each in folder.iterdir() if each.suffix == ".j2")
+    except OSError as error:
+        raise ConfigurationError([f"ALERT_TEMPLATES: the folder {folder} cannot be read ({error.strerror})."]) from None
+    if not files:
+        raise ConfigurationError([f"ALERT_TEMPLATES: the folder {folder} holds no file named KIND.LANGUAGE.j2."])
+    if len(files) > _MOST_FILES:
+        raise ConfigurationError([f"ALERT_TEMPLATES: the folder {folder} holds more than {_MOST_FILES} templates."])
+    sources, faults = {}, []
+    for each in files:
+        try:
+            sources[each.name] = read_text(each, _MOST_BYTES)
+        except ValueError as error:
+            faults.append(f"ALERT_TEMPLATES: {each.name}: {error}.")
+    if faults:
+        raise ConfigurationError(faults)
+    return sources
