@@ -26,7 +26,7 @@ CLASSES = {
     "pytest": "a part of the test suite: its files and markers must exist",
     "module": "a developer's program: it must explain itself",
     "settings": "lines of a settings file: read without a fault",
-    "file": "written to the path that the comment names; linted; later commands use it",
+    "file": "written to the path that the comment names; Python is linted; later commands use it",
     "channel": "the same, and passes the contract suite of the channels",
     "policies": "a file of policies: written to the path that the comment names, read without a fault",
     "patch": "a diff that is applied to the copy",

@@ -193,7 +193,8 @@ class Workshop:
         path = self.folder / block.argument
         path.parent.mkdir(parents=True, exist_ok=True)  # the tests are not in the copy
         path.write_text(block.body, encoding="utf-8")
-        self._lint(block)
+        if path.suffix == ".py":
+            self._lint(block)
 
     def _policies(self, block: Block) -> None:
         assert block.argument is not None
