@@ -31,6 +31,8 @@ def directed(audience: Audience, route: Route, level: int) -> Audience:
         channels=channels,
         mentions=tuple(dict.fromkeys((*audience.mentions, *route.mentions))),
         digest_from=route.digest_from or audience.digest_from,
+        fallback=route.fallback or audience.fallback,
+        language=route.language or audience.language,
     )
 
 
