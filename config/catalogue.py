@@ -9,6 +9,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from config import fields
+from config.answerers import AnswererSetting, answerers
 from config.channels import CHANNEL_SETTINGS, channel_names
 from config.mongo_catalogue import MONGO_SETTINGS
 from config.pancake_catalogue import PANCAKE_SETTINGS
@@ -88,8 +89,14 @@ ALERT_LANGUAGE: Setting[str] = Setting(
     "ALERT_LANGUAGE", fields.choice("en", "vi"), "Language of the messages: en or vi.", "en"
 )
 ALERT_TEMPLATES: Setting[str] = Setting(
-    "ALERT_TEMPLATES", fields.folder, "A folder of texts that are told in place of the built-in ones (docs/texts.md).",
+    "ALERT_TEMPLATES",
+    fields.folder,
+    "A folder of texts that are told in place of the built-in ones (docs/texts.md).",
     example="texts",
+)
+ALERT_ANSWERERS: Setting[tuple[AnswererSetting, ...]] = Setting(
+    "ALERT_ANSWERERS", answerers, "Who may answer from chat besides the staff of POLICIES_FILE.",
+    example="telegram:123456789=Lan,slack:U0123ABCD=Lan",
 )  # fmt: skip
 
 SETTINGS: tuple[Setting[Any], ...] = (
@@ -99,7 +106,7 @@ SETTINGS: tuple[Setting[Any], ...] = (
     CONVERSATION_CLOCK, CONVERSATION_THRESHOLD, CONVERSATION_COMMENTS, POLICIES_FILE,
     *PANCAKE_SETTINGS,
     *MONGO_SETTINGS,
-    ALERT_CHANNELS, ALERT_LANGUAGE, ALERT_TEMPLATES,
+    ALERT_CHANNELS, ALERT_LANGUAGE, ALERT_TEMPLATES, ALERT_ANSWERERS,
     *CHANNEL_SETTINGS,
 )  # fmt: skip
 

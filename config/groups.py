@@ -109,7 +109,11 @@ def alerts_of(values: Values) -> AlertSettings:
     channels = named or ("console", *ready)
     values.replace_listed(c.ALERT_CHANNELS, ",".join(channels), ",".join(channels))
     set_up = tuple(settings for settings in found.values() if settings is not None)
-    return AlertSettings(channels, values.required(c.ALERT_LANGUAGE), set_up, beside(values, c.ALERT_TEMPLATES))
+    answerers = values.optional(c.ALERT_ANSWERERS) or ()
+    if answerers and not any(getattr(settings, "takes_answers", False) for settings in set_up):
+        values.notes.append("ALERT_ANSWERERS has no effect without TELEGRAM_ANSWERS=on or SLACK_APP_TOKEN.")
+    templates = beside(values, c.ALERT_TEMPLATES)
+    return AlertSettings(channels, values.required(c.ALERT_LANGUAGE), set_up, templates, answerers)
 
 
 def beside(values: Values, setting: Setting[str]) -> Path | None:

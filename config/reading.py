@@ -10,7 +10,7 @@ from config.settings import InForce
 from config.sources import UNREADABLE, Given, Sources, is_plain_text, printable
 
 T = TypeVar("T")
-_LOOKS_SECRET = re.compile(r"xox[a-z]-\S+|[0-9]{5,}:[\w-]{20,}|://[^/\s]*@|hooks\.slack\.com/\S+")
+_LOOKS_SECRET = re.compile(r"xox[a-z]-\S+|xapp-\S+|[0-9]{5,}:[\w-]{20,}|://[^/\s]*@|hooks\.slack\.com/\S+")
 _MOST_SHOWN = 80
 
 

@@ -9,6 +9,7 @@ from typing import TypeVar
 from urllib.parse import unquote, urlsplit
 from zoneinfo import ZoneInfo
 
+from config.answerers import AnswererSetting
 from config.secret import Secret
 
 T = TypeVar("T")
@@ -81,6 +82,8 @@ class AlertSettings:
     """The settings of each kind of channel that has some; also of one that is left out of `channels`."""
     templates: Path | None = None
     """The folder of texts of one's own, which others read and judge."""
+    answerers: tuple[AnswererSetting, ...] = ()
+    """Who may answer from chat besides the staff."""
 
     def of(self, kind: type[T]) -> T | None:
         """The settings of one kind of channel, by their type."""

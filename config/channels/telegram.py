@@ -22,6 +22,8 @@ class TelegramSettings:
     """Each `chat` or `chat:topic`."""
     api_url: str | None = None
     """None means Telegram's own."""
+    takes_answers: bool = False
+    """Whether messages have buttons, and we ask who has pressed one."""
 
 
 def _chats(value: str) -> tuple[str, ...]:
@@ -51,10 +53,16 @@ API_URL: Setting[str] = Setting(
     "TELEGRAM_API_URL", fields.web_address, "A Bot API server of one's own.", example="https://api.telegram.org"
 )
 
+ANSWERS: Setting[bool] = Setting(
+    "TELEGRAM_ANSWERS", fields.on_or_off,
+    "Buttons under the messages; only for a bot that no other program asks for its updates.", "off",
+)  # fmt: skip
+
 
 def _read(values: Values) -> TelegramSettings | None:
     """A bot's token and its chats; None if neither is set."""
     token, chats, api = values.optional(BOT_TOKEN), values.optional(CHAT_ID), values.optional(API_URL)
+    takes_answers = values.required(ANSWERS)
     has_token, has_chats = values.given(BOT_TOKEN), values.given(CHAT_ID)
     if has_token and not values.tried(CHAT_ID):
         values.faults.append(
@@ -66,12 +74,14 @@ def _read(values: Values) -> TelegramSettings | None:
         )
     if api and not has_token:
         values.notes.append("TELEGRAM_API_URL has no effect without TELEGRAM_BOT_TOKEN.")
-    return TelegramSettings(Secret(token), chats, api) if token and chats else None
+    if takes_answers and not has_token:
+        values.notes.append("TELEGRAM_ANSWERS has no effect without TELEGRAM_BOT_TOKEN.")
+    return TelegramSettings(Secret(token), chats, api, takes_answers) if token and chats else None
 
 
 KIND = ChannelKind(
     "telegram",
-    (BOT_TOKEN, CHAT_ID, API_URL),
+    (BOT_TOKEN, CHAT_ID, API_URL, ANSWERS),
     switches=(BOT_TOKEN,),
     set_up_by="TELEGRAM_BOT_TOKEN and TELEGRAM_CHAT_ID",
     read=_read,

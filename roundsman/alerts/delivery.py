@@ -7,6 +7,7 @@ sends the message again. With at most one delivery in flight per channel, that i
 
 import logging
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 from zoneinfo import ZoneInfo
@@ -19,6 +20,7 @@ from roundsman.alerts.outcome import Delivered as Delivered  # where the sender 
 from roundsman.alerts.outcome import Outcome
 from roundsman.alerts.recording import LONGEST_RETRY_AFTER, Recorder
 from roundsman.alerts.templates import Language, OwnTexts, render, render_digest
+from roundsman.alerts.templates.answers import with_answers
 from roundsman.alerts.verification import Verifier, over_by_now
 from roundsman.clock import Clock
 from roundsman.errors import place_of
@@ -162,7 +164,7 @@ class Courier:
 
     def _over_by_now(self, claim: Claim, alerts: Sequence[Alert]) -> Mapping[str, Resolution]:
         open_ones = [alert for alert in alerts if alert.resolved_at is None]
-        is_alarm = claim.event is not NotificationEvent.RESOLVED
+        is_alarm = not claim.event.is_change
         return over_by_now(self._verifiers, open_ones) if is_alarm and open_ones else {}
 
     def _send(self, channel: Channel, claim: Claim, alerts: Sequence[Alert]) -> Outcome:
@@ -182,13 +184,21 @@ class Courier:
         return Outcome(claim, alerts, self._clock.now(), error=error, channel_works=works)
 
     def _message(self, claim: Claim, alerts: Sequence[Alert]) -> Message:
+        now, event = self._clock.now(), claim.event
         language = claim.audience.language or self.language
+        # A digest tells all that has become of it as an end
+        if event is NotificationEvent.CHANGED and len(alerts) == 1:
+            event = NotificationEvent.WARNING if claim.level <= 0 else NotificationEvent.FIRING
         if len(alerts) > 1:
-            return render_digest(
-                alerts, claim.event, language, self._clock.now(), self.zone,
+            message = render_digest(
+                alerts, event, language, now, self.zone,
                 level=claim.level, audience=claim.audience, own=self.own_texts,
             )  # fmt: skip
-        return render(
-            alerts[0], claim.event, language, self._clock.now(), self.zone,
-            level=claim.level, audience=claim.audience, own=self.own_texts,
-        )  # fmt: skip
+        else:
+            message = render(
+                alerts[0], event, language, now, self.zone,
+                level=claim.level, audience=claim.audience, own=self.own_texts,
+            )  # fmt: skip
+        if claim.event is NotificationEvent.CHANGED:
+            message = replace(message, mentions=())  # they were called when it was news
+        return with_answers(message, alerts, claim.edits or claim.id, language, now, self.zone)

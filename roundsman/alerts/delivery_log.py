@@ -9,7 +9,6 @@ from datetime import datetime
 
 from roundsman.alerts.outcome import Delivered, Outcome, Recorded
 from roundsman.logs import fields
-from roundsman.repositories.notifications import NotificationEvent
 
 log = logging.getLogger(__name__)
 
@@ -47,7 +46,7 @@ def tell(outcome: Outcome, recorded: Recorded, now: datetime) -> None:
 
 def _tell_of_no_way(outcome: Outcome, reason: str, extra: dict[str, str]) -> None:
     claim, about = outcome.claim, outcome.about
-    if claim.event is NotificationEvent.RESOLVED:
+    if claim.event.is_change:
         log.error("%s will never take the message about %s: %s", claim.channel, about, reason, extra=extra)
         return
     log.critical(

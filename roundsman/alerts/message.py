@@ -7,6 +7,7 @@ text is held to one line without control characters here, once, for all channels
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from roundsman.alerts.action import Action
 from roundsman.repositories.alerts import Severity
 from roundsman.repositories.audience import Mention
 from roundsman.repositories.notifications import NotificationEvent
@@ -21,6 +22,16 @@ class Item:
 
     text: str
     link: str | None = None
+
+
+@dataclass(frozen=True)
+class Answer:
+    """Something that a reader can do about the message, for channels that have buttons and can hear of a press."""
+
+    action: Action
+    label: str
+    notification: int
+    """The row of the outbox to which the message belongs."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +57,8 @@ class Message:
     """What stands for the others, such as `and {count} more`."""
     incident: str = ""
     """Names what it is about: the same in all messages about one alert; empty for a test message."""
+    answers: tuple[Answer, ...] = ()
+    """What readers can do about it, in the order in which it is offered."""
     id: str = ""
     """Names the message itself: the same when it is sent once more, for whoever wants to know a repeat."""
 

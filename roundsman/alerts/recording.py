@@ -17,12 +17,11 @@ from roundsman.repositories.alert_log import AlertLog, LogEntry, LogEvent
 from roundsman.repositories.channels import ChannelRepository
 from roundsman.repositories.handover import Handover
 from roundsman.repositories.notification_claims import Claim, NotificationClaims
-from roundsman.repositories.notifications import NotificationEvent
 
 LONGEST_RETRY_AFTER = timedelta(days=1)
 """A service that asks for more is asked again after this; a slip of its must not mute a channel for years."""
 RESOLVED_LIFETIME = timedelta(days=1)
-"""News that something is over is given up after this long; of what is still wrong we never stop telling."""
+"""What changes a message is given up after this long; of what is still wrong we never stop telling."""
 
 
 class Recorder:
@@ -48,7 +47,7 @@ class Recorder:
             onward = self._handover.pass_on(connection, claim, error.reason, usable, now)
             kept = onward is not None or self._claims.retry(connection, claim, now, error.reason)
             return Recorded(Delivered.CHANNEL_OFF, kept, onward=onward)
-        is_late_end = claim.event is NotificationEvent.RESOLVED and outcome.at - claim.created_at > RESOLVED_LIFETIME
+        is_late_end = claim.event.is_change and outcome.at - claim.created_at > RESOLVED_LIFETIME
         if error.fault is Fault.REJECTED or is_late_end:
             onward = self._handover.give_up(connection, claim, error.reason, usable, now)
             return Recorded(Delivered.GIVEN_UP, onward is not None, onward=onward)
@@ -58,7 +57,7 @@ class Recorder:
         self, connection: Connection, outcome: Outcome, error: DeliveryError, usable: Collection[str], now: datetime
     ) -> Recorded:
         claim = outcome.claim
-        is_end = claim.event is NotificationEvent.RESOLVED
+        is_end = claim.event.is_change
         used_up = not is_end and outcome.counts and claim.attempts >= tries(outcome.severity)
         asked = min(error.retry_after or timedelta(0), LONGEST_RETRY_AFTER)
         if used_up or outcome.is_late or asked > SPAN:

@@ -9,17 +9,17 @@ from collections.abc import Callable, Mapping, Sequence
 
 from config import AlertSettings, EmailSettings, Settings, SlackSettings, TelegramSettings, WebhookSettings
 from roundsman.alerts.channels.base import Channel
+from roundsman.app.seals import OpenStore, slack_seal, telegram_seal
 from roundsman.clock import Clock
-from roundsman.repositories.engine import Store
 
 
-def channels_of(settings: Settings, clock: Clock, store: Callable[[], Store]) -> tuple[Channel, ...]:
-    """Build every channel of ALERT_CHANNELS, without connecting to anything; `store` is asked by in_app alone."""
+def channels_of(settings: Settings, clock: Clock, store: OpenStore) -> tuple[Channel, ...]:
+    """Build every channel of ALERT_CHANNELS, without connecting to anything; `store` is opened for in_app alone."""
     channels = [
         channel
         for name, build in _KINDS.items()
         if name in settings.alerts.channels
-        for channel in build(settings.alerts, clock)
+        for channel in build(settings.alerts, clock, store)
     ]
     if "in_app" in settings.alerts.channels:
         from roundsman.alerts.channels.in_app import InAppChannel
@@ -28,13 +28,13 @@ def channels_of(settings: Settings, clock: Clock, store: Callable[[], Store]) ->
     return tuple(channels)
 
 
-def _console(alerts: AlertSettings, clock: Clock) -> Sequence[Channel]:
+def _console(alerts: AlertSettings, clock: Clock, store: OpenStore) -> Sequence[Channel]:
     from roundsman.alerts.channels.console import ConsoleChannel
 
     return (ConsoleChannel(),)
 
 
-def _slack(alerts: AlertSettings, clock: Clock) -> Sequence[Channel]:
+def _slack(alerts: AlertSettings, clock: Clock, store: OpenStore) -> Sequence[Channel]:
     chosen = alerts.of(SlackSettings)
     if chosen is None:
         return ()
@@ -47,27 +47,33 @@ def _slack(alerts: AlertSettings, clock: Clock) -> Sequence[Channel]:
         bot_token=chosen.bot_token.reveal() if chosen.bot_token else None,
         channel=chosen.channel,
         api_url=chosen.api_url,
+        seal=slack_seal(chosen, store),
     )
     return (channel,)
 
 
-def _telegram(alerts: AlertSettings, clock: Clock) -> Sequence[Channel]:
+def _telegram(alerts: AlertSettings, clock: Clock, store: OpenStore) -> Sequence[Channel]:
     """The first chat is the channel `telegram`, each further one `telegram:<chat>`."""
     chosen = alerts.of(TelegramSettings)
     if chosen is None:
         return ()
     from roundsman.alerts.channels.telegram import TelegramChannel
 
-    token = chosen.bot_token.reveal()
+    token, seal = chosen.bot_token.reveal(), telegram_seal(chosen, store)
     return tuple(
         TelegramChannel(
-            f"telegram:{chat}" if place else "telegram", clock, bot_token=token, target=chat, api_url=chosen.api_url
+            f"telegram:{chat}" if place else "telegram",
+            clock,
+            bot_token=token,
+            target=chat,
+            api_url=chosen.api_url,
+            seal=seal,
         )
         for place, chat in enumerate(chosen.chats)
     )
 
 
-def _email(alerts: AlertSettings, clock: Clock) -> Sequence[Channel]:
+def _email(alerts: AlertSettings, clock: Clock, store: OpenStore) -> Sequence[Channel]:
     chosen = alerts.of(EmailSettings)
     if chosen is None:
         return ()
@@ -87,7 +93,7 @@ def _email(alerts: AlertSettings, clock: Clock) -> Sequence[Channel]:
     return (channel,)
 
 
-def _webhook(alerts: AlertSettings, clock: Clock) -> Sequence[Channel]:
+def _webhook(alerts: AlertSettings, clock: Clock, store: OpenStore) -> Sequence[Channel]:
     chosen = alerts.of(WebhookSettings)
     if chosen is None:
         return ()
@@ -97,7 +103,7 @@ def _webhook(alerts: AlertSettings, clock: Clock) -> Sequence[Channel]:
     return (WebhookChannel("webhook", clock, url=url, secret=key, allow_private=chosen.allow_private),)
 
 
-_KINDS: Mapping[str, Callable[[AlertSettings, Clock], Sequence[Channel]]] = {
+_KINDS: Mapping[str, Callable[[AlertSettings, Clock, OpenStore], Sequence[Channel]]] = {
     "console": _console,
     "slack": _slack,
     "telegram": _telegram,

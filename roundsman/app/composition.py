@@ -5,12 +5,15 @@ from collections.abc import Callable, Sequence
 from functools import cached_property
 
 from config import Settings
+from roundsman.alerts.answers import AnswerDesk
 from roundsman.alerts.book import AlertBook
 from roundsman.alerts.channels.base import Channel
 from roundsman.alerts.keeper import AlertKeeper
+from roundsman.alerts.listeners.base import Listener, Listening
 from roundsman.alerts.rules.route import Rules
 from roundsman.alerts.sender import Sender
 from roundsman.alerts.templates import Language, OwnTexts
+from roundsman.app.answers import desk_of, listeners_of
 from roundsman.app.channels import channels_of
 from roundsman.app.conversations import ConversationParts
 from roundsman.app.parts import Parts, asks_for
@@ -108,6 +111,22 @@ class App:
         return AlertKeeper(self.store, self.clock, self.book)
 
     @cached_property
+    def answers(self) -> AnswerDesk:
+        """Where people answer alerts, from chat and by commands."""
+        return desk_of(
+            lambda: self.settings,
+            lambda: self.conversations.policies,
+            self.clock,
+            lambda: self.store,
+            self._wake_sender,
+        )
+
+    @cached_property
+    def listening(self) -> Listening:
+        """Who hears of pressed buttons."""
+        return Listening(self.answers, self._listeners(self.settings))
+
+    @cached_property
     def overseer(self) -> Overseer:
         return Overseer(self.store, self.book, lambda: self.registry, lambda: self.settings.time_zone)
 
@@ -178,9 +197,18 @@ class App:
             channels, language=Language(settings.alerts.language), zone=settings.time_zone, own_texts=texts
         )
         self.conversations.replace(settings, policies.book)
+        if "listening" in self.__dict__:
+            self.listening.replace(self._listeners(settings))
         self.settings, self.registry, self.channels, self.policies = settings, registry, channels, policies
         self.own_texts = texts
         self.book.replace([channel.name for channel in channels], policies.rules)
+
+    def _wake_sender(self) -> None:
+        if "sender" in self.__dict__:  # else nothing sends here, as in a command
+            self.sender.wake()
+
+    def _listeners(self, settings: Settings) -> Sequence[Listener]:
+        return listeners_of(settings, self.clock, lambda: self.store, str(self.owner))
 
     def close(self) -> None:
         """Let go of what was opened."""

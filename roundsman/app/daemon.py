@@ -44,6 +44,7 @@ class Daemon:
                 self._judges_by,
             ),
             app.sender,
+            app.listening,
             *telling,
             *driving,
             self._scheduling,

@@ -18,6 +18,7 @@ from roundsman.repositories.notifications import Notification, NotificationRepos
 
 UNFINISHED = (NotificationStatus.HELD, NotificationStatus.PENDING, NotificationStatus.SENDING)
 
+_ANSWERS = (LogEvent.ACKNOWLEDGED, LogEvent.CLAIMED, LogEvent.SNOOZED, LogEvent.RESOLVED)
 AlertArgument = Annotated[int, typer.Argument(metavar="ID", min=1, help="The number that `alerts list` shows.")]
 
 
@@ -57,12 +58,10 @@ def words_of(entry: LogEntry) -> str:
     if entry.event in (LogEvent.OPENED, LogEvent.WARNED, LogEvent.ESCALATED):
         verb = {LogEvent.OPENED: "opened", LogEvent.WARNED: "opened as a warning"}.get(entry.event, "rose")
         return f"{verb}{f' to level {entry.level}' if verb == 'rose' else ''}, {_audience(detail)}"
-    if entry.event is LogEvent.RESOLVED:
+    if entry.event is LogEvent.RESOLVED and "by" not in detail:
         return f"resolved: {detail.get('reason')}"
-    if entry.event in (LogEvent.ACKNOWLEDGED, LogEvent.SNOOZED):
-        until = f" until {detail['until']}" if "until" in detail else ""
-        note = f": {detail['note']}" if "note" in detail else ""
-        return f"{entry.event} by {detail.get('by')}{until}{note}"
+    if entry.event in _ANSWERS:
+        return _answer(entry)
     if entry.event is LogEvent.HELD:
         who = f" for {', '.join(detail['for'])}" if detail.get("for") else ""
         return f"held {told}{who} until {detail.get('until')}: {detail.get('reason')}"
@@ -78,6 +77,16 @@ def words_of(entry: LogEntry) -> str:
     onward = f"goes on to {detail['goes_on_to']}" if "goes_on_to" in detail else "no other channel is left"
     is_end = detail.get("news") == "resolved"
     return f"gave up telling {told}: {detail.get('reason')}{'' if is_end else f'; {onward}'}"
+
+
+def _answer(entry: LogEntry) -> str:
+    """What somebody has answered, and where."""
+    detail = entry.detail
+    until = f" until {detail['until']}" if "until" in detail else ""
+    parts = [f"{entry.event} by {detail.get('by')}{until}"]
+    parts += [f"from {detail['from']}"] if "from" in detail else []
+    parts += [f"on {detail['via']}"] if "via" in detail else []
+    return " ".join(parts) + (f": {detail['note']}" if "note" in detail else "")
 
 
 def _news(entry: LogEntry) -> str:

@@ -1,6 +1,6 @@
 """`roundsman conversations snooze`: put one wait off, until a time or until the next shift; or take that back."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Annotated
 
 import typer
@@ -15,8 +15,6 @@ from roundsman.conversations.policies.policy import Policy
 from roundsman.errors import BadInputError
 
 OFF, SHIFT = "off", "shift"
-_LOOK_AHEAD = timedelta(days=2)
-"""Longer than any shift."""
 
 
 def snooze_conversation(
@@ -58,9 +56,7 @@ def _moment(until: str, policy: Policy, now: datetime) -> datetime:
             raise BadInputError(f"TIME: {until!r} is over at once; give a time such as 30m, or off.")
         return now + duration
     calendar = policy.calendar
-    horizon = now + _LOOK_AHEAD
-    closes = next((end for begin, end in calendar.intervals(now, horizon) if begin <= now), now)
-    opens = calendar.opens_at(closes)
-    if opens is None or opens <= now or closes >= horizon:  # it never closes
+    opens = calendar.next_shift(now)
+    if opens is None:
         raise BadInputError(f"TIME: the calendar {calendar.name!r} has no next shift; give a time such as 2h.")
     return opens

@@ -18,6 +18,7 @@ from roundsman.conversations.folkform import Collection
 from roundsman.conversations.keeper import WatchKeeper
 from roundsman.conversations.source import StoredReader
 from roundsman.conversations.waiting import FUTURE_TOLERANCE
+from roundsman.repositories.closures import ClosureRepository
 from roundsman.repositories.conversations import Conversation, ConversationRepository
 from roundsman.repositories.engine import Store
 from roundsman.repositories.message_stage import MessageStage
@@ -95,6 +96,8 @@ class Importer:
         messages = stage.merge(connection)
         reader = StoredReader(connection, repository)
         states = reading.threads.states(touched, repository.page_of(connection, touched.keys()))
+        for conversation_id in ClosureRepository().find(connection, states.keys()):
+            del states[conversation_id]  # the file does not know that somebody has dealt with it
         self._keeper.put(connection, reader.watched(states.keys()), states, now)
         self._keeper.refresh(connection, reader, (touched.keys() | conversations.written) - states.keys(), now)
         self._keeper.look_at_pages(connection, pages.written, now)

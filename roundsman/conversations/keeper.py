@@ -38,7 +38,7 @@ class WatchKeeper:
         """Derive the rows of these conversations anew; the caller holds their locks."""
         ids = sorted(conversation_ids)
         watched = reader.watched(ids)
-        self.put(connection, watched, read_states(reader, watched, now), now)
+        self.put(connection, watched, read_states(connection, reader, watched, now), now)
 
     def put(
         self,

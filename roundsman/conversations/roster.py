@@ -41,7 +41,7 @@ class Roster:
         entries: list[RosterEntry] = []
         for batch in reader.all():
             watched = {each.conversation.conversation_id: each for each in batch if _is_of(each, page)}
-            entries += self._judge(watched, read_states(reader, watched, at), syncs, at)
+            entries += self._judge(watched, read_states(connection, reader, watched, at), syncs, at)
         return self._sorted(entries)
 
     def due(self, connection: Connection, at: datetime, *, page: str | None = None) -> list[RosterEntry]:
@@ -58,7 +58,7 @@ class Roster:
             watched = {name: each for name, each in found.items() if _is_of(each, page)}
             states = {row.conversation_id: row.state for row in rows if row.conversation_id in watched}
             old = [each for each, state in states.items() if state.recheck_at is not None and state.recheck_at <= now]
-            states |= read_states(reader, {each: watched[each] for each in old}, now)
+            states |= read_states(connection, reader, {each: watched[each] for each in old}, now)
             entries += self._judge(watched, states, syncs, now)
         return self._sorted([each for each in entries if each.verdict.verdict is Judgement.LATE])
 
@@ -67,7 +67,7 @@ class Roster:
     ) -> RosterEntry | None:
         """One conversation, or None if the source does not know it."""
         watched = reader.watched([conversation_id])
-        found = self._judge(watched, read_states(reader, watched, at), self._syncs.all(connection), at)
+        found = self._judge(watched, read_states(connection, reader, watched, at), self._syncs.all(connection), at)
         return found[0] if found else None
 
     def _judge(

@@ -36,6 +36,8 @@ class ChatMessage(NamedTuple):
     sender_name: str | None = None
     is_removed: bool = False
     is_hidden: bool = False
+    is_closure: bool = False
+    """No message, but somebody's word that all until then is dealt with."""
 
 
 def sender_of(message: MessageRecord, page_id: str) -> Sender:

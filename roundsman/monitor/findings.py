@@ -80,7 +80,7 @@ def look_into(
     watched = reader.watched([conversation_id]).get(conversation_id)
     if watched is None:
         return None
-    thread = read_threads(reader, {conversation_id: watched})[conversation_id]
+    thread = read_threads(connection, reader, {conversation_id: watched})[conversation_id]
     state = waiting_state(thread, now)
     row = WatchListRepository().find(connection, [conversation_id]).get(conversation_id)
     sync = PageSyncRepository().find(connection, watched.conversation.page_id)

@@ -39,7 +39,7 @@ class LastLook:
         with self._store.read() as connection:
             reader = self._source.reader(connection)
             watched = reader.watched(named.keys())
-            threads = read_threads(reader, watched)
+            threads = read_threads(connection, reader, watched)
         found = {
             alert.fingerprint: answer_to(watched[name], threads[name], alert.since_at, self._book, now)
             for name, alert in named.items()

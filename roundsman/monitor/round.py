@@ -105,7 +105,7 @@ class Round:
             rows = self._rows.find(connection, batch)  # first: what the source says is never older than these
             reader = self._parts.source.reader(connection)
             watched = reader.watched(rows.keys())
-            return _Seen(rows, watched, read_threads(reader, watched))
+            return _Seen(rows, watched, read_threads(connection, reader, watched))
 
     # --- then ---
 

@@ -57,6 +57,8 @@ def _said(message: ChatMessage, state: WaitingState) -> str:
         return "wrote what was removed" if message.is_removed else "wrote what is hidden"
     if message.sender is Sender.SYSTEM:
         return "noted something"
+    if message.is_closure:
+        return "said that it is dealt with"
     starts = [
         name
         for name, since in (("customer", state.waiting_since), ("human", state.human_waiting_since))

@@ -7,7 +7,7 @@ alerts that end one after another, so a change that still waits is joined instea
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection
 
@@ -32,7 +32,7 @@ _UNSENT = Statement(
     SELECT n.id, n.channel, n.level, n.maybe_sent, m.alert_id
     FROM notifications AS n JOIN notification_alerts AS m ON m.notification_id = n.id
     WHERE n.id IN (SELECT notification_id FROM notification_alerts WHERE alert_id AMONG :ended)
-      AND n.status IN ('held', 'pending') AND n.event <> 'resolved'
+      AND n.status IN ('held', 'pending') AND n.edits IS NULL
       AND NOT EXISTS (
         SELECT 1 FROM notification_alerts AS other JOIN alerts AS a ON a.id = other.alert_id
         WHERE other.notification_id = n.id AND a.status <> 'resolved'
@@ -69,12 +69,14 @@ _CHANGE = Statement(
       'pending', :now, :now
     FROM notifications AS n
     WHERE n.id IN (SELECT notification_id FROM notification_alerts WHERE alert_id AMONG :ended AND NOT left_out)
-      AND n.status IN ('sent', 'sending') AND n.event <> 'resolved'
+      AND n.status IN ('sent', 'sending') AND n.edits IS NULL
     ORDER BY n.id
-    ON CONFLICT (edits) WHERE status = 'pending' AND edits IS NOT NULL DO UPDATE SET created_at = excluded.created_at
+    ON CONFLICT (edits) WHERE status = 'pending' AND edits IS NOT NULL
+      DO UPDATE SET created_at = excluded.created_at, event = excluded.event, rank = excluded.rank
     """
 )
-"""Joining one that waits is an update and not nothing: it locks the row, so nobody sends it before this commits."""
+"""Joining one that waits is an update and not nothing: it locks the row, so nobody sends it before this commits.
+One that was to show an answer tells the end instead."""
 
 _CHANGED_FOR = Statement(
     """
@@ -104,12 +106,21 @@ class AlertEnds:
         self._alerts = AlertRepository()
         self._log = AlertLog()
 
-    def resolve_all(self, connection: Connection, resolutions: Mapping[str, Resolution], now: datetime) -> set[str]:
-        """Resolve those of these fingerprints that are open. Returns the ones that this call resolved."""
+    def resolve_all(
+        self,
+        connection: Connection,
+        resolutions: Mapping[str, Resolution],
+        now: datetime,
+        by: Mapping[str, Any] | None = None,
+    ) -> set[str]:
+        """Resolve those of these fingerprints that are open. Returns the ones that this call resolved.
+
+        `by`: for the log, who did so by hand.
+        """
         found = self._alerts.lock_open(connection, resolutions)
         if not found:
             return set()
-        self._resolve(connection, found, resolutions, now)
+        self._resolve(connection, found, resolutions, now, by or {})
         ended = [alert.id for alert in found]
         self._cancel_unsent(connection, ended, now)
         _CHANGE.run(connection, ended=ended, now=now)
@@ -118,7 +129,12 @@ class AlertEnds:
         return {alert.fingerprint for alert in found}
 
     def _resolve(
-        self, connection: Connection, found: Sequence[Alert], resolutions: Mapping[str, Resolution], now: datetime
+        self,
+        connection: Connection,
+        found: Sequence[Alert],
+        resolutions: Mapping[str, Resolution],
+        now: datetime,
+        by: Mapping[str, Any],
     ) -> None:
         reasons = [(alert, resolutions[alert.fingerprint]) for alert in found]
         _RESOLVE.execute(
@@ -128,7 +144,7 @@ class AlertEnds:
         self._log.add(
             connection,
             [
-                LogEntry(alert.id, now, LogEvent.RESOLVED, alert.level, detail={"reason": reason.text})
+                LogEntry(alert.id, now, LogEvent.RESOLVED, alert.level, detail={"reason": reason.text, **by})
                 for alert, reason in reasons
             ],
         )

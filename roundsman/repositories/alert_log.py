@@ -25,6 +25,8 @@ class LogEvent(StrEnum):
     """Opened before the limit was reached."""
     ESCALATED = "escalated"
     ACKNOWLEDGED = "acknowledged"
+    CLAIMED = "claimed"
+    """Taken over, or taken without anybody having had it."""
     SNOOZED = "snoozed"
     RESOLVED = "resolved"
     HELD = "held"

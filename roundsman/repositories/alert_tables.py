@@ -25,6 +25,7 @@ alerts = Table(
     Column("facts_at", UtcTime),  # when the annotations were last written; null: at the opening
     Column("taken_by", Text),  # who acknowledged or snoozed it
     Column("taken_until", UtcTime),  # of a snooze: from then on it is firing again
+    Column("taken_at", UtcTime),
     Column("rise_at", UtcTime),  # when it rises by its route, unless somebody has taken it
     Column("rise_to", Integer),  # the level that it reaches then; null: nobody is left, which the journal is told
     Column("resolved_at", UtcTime),
@@ -48,12 +49,12 @@ notifications = Table(
     # The only alert that it tells of; of a digest the one that is open for longest
     Column("alert_id", BigId, ForeignKey("alerts.id", ondelete="CASCADE"), nullable=False),
     Column("channel", Text, nullable=False),
-    Column("event", Text, nullable=False),  # warning | firing | resolved
+    Column("event", Text, nullable=False),  # warning | firing | changed | resolved
     Column("level", Integer, nullable=False, server_default=text("1")),
     Column("rank", Integer, nullable=False, server_default=text("0")),  # the lower, the sooner it is sent
     Column("audience", Json),  # team and mentions
     Column("is_digest", Boolean, nullable=False, server_default=text("false")),  # was made to tell of many
-    Column("edits", BigInteger),  # of a resolved one: the message that it changes, or answers where none can be changed
+    Column("edits", BigInteger),  # of a changed or resolved one: the message that it changes, or answers if none can be
     Column("edit_after", UtcTime),  # of a digest: not to be changed again before
     Column("status", Text, nullable=False),  # held | pending | sending | sent | failed | cancelled
     Column("held_by", Text),  # of a held one: silence | inhibition | quiet_hours | snooze | repeat

@@ -29,7 +29,7 @@ _RAISE = UpdateRows(
     alerts,
     ["id"],
     ["level", "severity", "annotations", "facts_at"],
-    fixed="status = 'firing', taken_by = NULL, taken_until = NULL",  # a snooze that is over
+    fixed="status = 'firing', taken_by = NULL, taken_until = NULL, taken_at = NULL",  # a snooze that is over
     where="status <> 'resolved'",
 )
 
@@ -90,6 +90,7 @@ class Alert:
     """Who acknowledged or snoozed it."""
     taken_until: datetime | None = None
     """Of a snooze: from then on it is firing again."""
+    taken_at: datetime | None = None
     rise_at: datetime | None = None
     """When it rises by its route, unless somebody has taken it."""
     rise_to: int | None = None

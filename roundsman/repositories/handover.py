@@ -81,7 +81,7 @@ class _Given:
     def plan(self, usable: Collection[str], places: _Places) -> tuple[Onward, list[NewNotification]]:
         """Where it goes on, and the messages to be made for that."""
         left, to, drafts = list(self.alert_ids), dict[int, str](), []
-        for channel in self.audience.fallback if self.event is not NotificationEvent.RESOLVED else ():
+        for channel in self.audience.fallback if not self.event.is_change else ():
             if channel not in usable or channel == self.channel:
                 continue
             known = {each: places.get(_Told(each, channel, self.event.value, self.level)) for each in left}
@@ -212,7 +212,7 @@ class Handover:
 _IS_WAITING = (
     UNFINISHED,
     notifications.c.status == NotificationStatus.PENDING.value,
-    notifications.c.event != NotificationEvent.RESOLVED.value,
+    notifications.c.edits.is_(None),
     cast(notifications.c.audience, Text).contains('"fallback"'),
 )
 

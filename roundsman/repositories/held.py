@@ -154,7 +154,7 @@ class HeldRepository:
             .where(
                 mine.c.alert_id == alert_id,
                 mine.c.level == alerts.c.level,
-                mine.c.event != NotificationEvent.RESOLVED.value,
+                told.c.edits.is_(None),
                 told.c.status.in_([NotificationStatus.SENT.value, NotificationStatus.SENDING.value]),
             )
             .order_by(mine.c.copy.desc())
@@ -200,7 +200,6 @@ class HeldRepository:
             .where(
                 mine.c.alert_id.in_(alert_ids),
                 notifications.c.status == NotificationStatus.PENDING.value,
-                notifications.c.event != NotificationEvent.RESOLVED.value,
                 notifications.c.edits.is_(None),
                 ~notifications.c.maybe_sent,
             )
@@ -288,7 +287,7 @@ class HeldRepository:
             exists().where(
                 above.c.alert_id == notifications.c.alert_id,
                 above.c.channel == notifications.c.channel,
-                above.c.event != NotificationEvent.RESOLVED.value,
+                told.c.edits.is_(None),
                 above.c.level > notifications.c.level,
                 told.c.id == above.c.notification_id,
                 told.c.status.not_in([NotificationStatus.CANCELLED.value, NotificationStatus.FAILED.value]),

@@ -10,11 +10,25 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, Update, case, literal, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Row,
+    Select,
+    TextClause,
+    Update,
+    case,
+    exists,
+    literal,
+    or_,
+    select,
+    update,
+)
 
 from roundsman.repositories.alert_ends import UNTOLD
 from roundsman.repositories.alert_log import AlertLog, LogEntry, LogEvent
 from roundsman.repositories.audience import EVERYBODY, Audience
+from roundsman.repositories.notification_heirs import hand_on, heir_of
 from roundsman.repositories.notification_relevance import CAME_TRUE, Member, is_news, members_of, why_pointless
 from roundsman.repositories.notifications import UNFINISHED, NotificationEvent, NotificationStatus, is_off
 from roundsman.repositories.tables import notification_alerts, notifications
@@ -36,7 +50,7 @@ class Claim:
     owner: str
     created_at: datetime
     firing_receipt: Mapping[str, Any] | None
-    """For a `resolved` one: the receipt of the message that it may edit."""
+    """For a change: the receipt of the message that it may edit."""
     level: int = 1
     audience: Audience = EVERYBODY
     shows: tuple[int, ...] = ()
@@ -122,6 +136,8 @@ class NotificationClaims:
     ) -> bool:
         """Put it back until then; as untried if that does not count. False: the claim was lost meanwhile and nothing
         was changed."""
+        if claim.edits is not None and (heir := heir_of(connection, claim.id)) is not None:
+            return hand_on(connection, claim.id, heir, _mine(claim))
         put_back = update(notifications).where(notifications.c.id == claim.id, *_mine(claim))
         values = {"status": NotificationStatus.PENDING.value, "owner": None, "lease_until": None}
         tried = claim.attempts if counts else claim.attempts - 1
@@ -140,14 +156,19 @@ class NotificationClaims:
         Returns how many. Whether such a message went out before its sender died, nobody can know: it is sent
         again, which is the one repeat that a kill may cost.
         """
+        lost: tuple[ColumnElement[bool] | TextClause, ...] = (
+            UNFINISHED,
+            notifications.c.status == NotificationStatus.SENDING.value,
+            or_(notifications.c.owner.in_(list(owners)), notifications.c.lease_until <= now),
+            notifications.c.id.not_in(list(held)),
+        )
+        changes = select(notifications.c.id).where(*lost, notifications.c.edits.is_not(None))
+        for number in connection.execute(changes).scalars().all():
+            if (heir := heir_of(connection, number)) is not None:
+                hand_on(connection, number, heir, lost)
         freed = (
             update(notifications)
-            .where(
-                UNFINISHED,
-                notifications.c.status == NotificationStatus.SENDING.value,
-                or_(notifications.c.owner.in_(list(owners)), notifications.c.lease_until <= now),
-                notifications.c.id.not_in(list(held)),
-            )
+            .where(*lost)
             .values(status=NotificationStatus.PENDING.value, owner=None, lease_until=None, maybe_sent=True)
         )
         return connection.execute(freed).rowcount
@@ -184,6 +205,7 @@ class NotificationClaims:
         self, connection: Connection, row: Row[Any], shows: tuple[int, ...], owner: str, can_edit: bool
     ) -> Claim:
         is_change = row.edits is not None
+        is_own_news = row.event == NotificationEvent.CHANGED or (is_change and row.is_digest and can_edit)
         return Claim(
             id=row.id,
             alert_id=row.alert_id,
@@ -197,7 +219,7 @@ class NotificationClaims:
             audience=Audience.from_json(row.audience),
             shows=shows,
             # One reply ends a digest for all; a change is the news of those that it was made for
-            news_of=tuple(_own_members(connection, row.id)) if is_change and row.is_digest and can_edit else shows,
+            news_of=tuple(_own_members(connection, row.id)) if is_own_news else shows,
             edits=row.edits,
             is_digest=row.is_digest,
             rank=row.rank,
@@ -220,7 +242,13 @@ class NotificationClaims:
 
 def _next(channel: str, now: datetime) -> Select[Any]:
     """Criticals first, then by level, then what was enqueued first; walks along an index in just this order."""
-    told = notifications.alias("told")
+    told, flying = notifications.alias("told"), notifications.alias("flying")
+    # Found by the alert, which a change has in common with its message: that is what there is an index for
+    in_flight = exists().where(
+        flying.c.alert_id == notifications.c.alert_id,
+        flying.c.edits == notifications.c.edits,
+        flying.c.status == NotificationStatus.SENDING.value,
+    )
     return (
         select(
             notifications,
@@ -239,6 +267,7 @@ def _next(channel: str, now: datetime) -> Select[Any]:
                 told.c.id.is_(None),
                 told.c.status.not_in([NotificationStatus.PENDING.value, NotificationStatus.SENDING.value]),
             ),
+            ~in_flight,  # an older change that arrives after a newer one would stay
         )
         .order_by(notifications.c.rank, notifications.c.id)
         .limit(1)

@@ -11,6 +11,7 @@ from roundsman.repositories.tables import alerts, notification_alerts, notificat
 
 TARGET_UNTOLD = "nobody was told of what is over"
 CAME_TRUE = "what it warns of has come true, which another message tells"
+NOT_SHOWN = "there is nothing to be changed by it"
 ONE_REPLY = "this channel cannot edit: one reply follows when all of the digest are over"
 REPLIED_ABOVE = "this channel cannot edit: the reply about a higher level tells the end"
 
@@ -49,12 +50,15 @@ def is_news(event: NotificationEvent, member: Member) -> bool:
 def why_pointless(connection: Connection, row: Row[Any], members: list[Member], can_edit: bool) -> str | None:
     """Why a notification need not be sent any more, or None. `members`: of it, or of the message that it changes."""
     event = NotificationEvent(row.event)
-    if event is not NotificationEvent.RESOLVED:
+    if not event.is_change:
         if any(is_news(event, each) for each in members):
             return None
         return CAME_TRUE if any(each.is_open for each in members) else UNTOLD
     if row.told_status != NotificationStatus.SENT:
         return TARGET_UNTOLD
+    if event is NotificationEvent.CHANGED:
+        can_show = can_edit and row.told_receipt is not None  # else it would come as one more message
+        return None if can_show and any(each.is_open for each in members) else NOT_SHOWN
     if can_edit:
         return None
     shown = [each for each in members if not each.left_out]

@@ -30,7 +30,14 @@ class NotificationEvent(StrEnum):
     WARNING = "warning"
     """Something will be wrong soon."""
     FIRING = "firing"
+    CHANGED = "changed"
+    """A message that was sent is to show how its alerts stand by now: that somebody sees to them, say. No news."""
     RESOLVED = "resolved"
+
+    @property
+    def is_change(self) -> bool:
+        """Whether it concerns a message that was sent before."""
+        return self in (NotificationEvent.CHANGED, NotificationEvent.RESOLVED)
 
 
 class NotificationStatus(StrEnum):
@@ -181,6 +188,12 @@ class NotificationRepository:
             .group_by(notifications.c.channel)
         )
         return {row.channel: row.waiting for row in connection.execute(query)}
+
+    def shown_by(self, connection: Connection, notification_id: int) -> list[int]:
+        """The alerts that a message tells of; none for one that is no longer kept."""
+        mine = notification_alerts
+        query = select(mine.c.alert_id).where(mine.c.notification_id == notification_id, ~mine.c.left_out)
+        return list(connection.execute(query.order_by(mine.c.alert_id)).scalars())
 
     def of_alerts(self, connection: Connection, alert_ids: Iterable[int]) -> dict[int, list[Notification]]:
         """The notifications of these alerts, by alert, in the order in which they were enqueued."""

@@ -18,13 +18,14 @@ from roundsman.repositories.alert_tables import (
     notifications,
     silences,
 )
+from roundsman.repositories.answer_tables import closures, pollers, presses
 from roundsman.repositories.columns import Json, UtcTime, metadata, numbered, partial
 from roundsman.repositories.inbox_table import inbox
 
 __all__ = [
-    "alert_log", "alerts", "channels", "conversation_tables", "daemons", "inbox", "job_states", "metadata",
-    "notification_alerts", "notifications", "queue_tables", "run_tables", "silences", "store_identity",
-    "ticks",
+    "alert_log", "alerts", "channels", "closures", "conversation_tables", "daemons", "inbox", "job_states", "metadata",
+    "notification_alerts", "notifications", "pollers", "presses", "queue_tables", "run_tables", "silences",
+    "store_identity", "ticks",
 ]  # fmt: skip
 
 # --- scheduling ---

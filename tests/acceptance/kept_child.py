@@ -32,7 +32,7 @@ from roundsman.alerts.silencing import Silencer
 from roundsman.alerts.templates import Language
 from roundsman.clock import ManualClock
 from roundsman.owner import Owner
-from roundsman.repositories.alert_answers import AlertAnswers
+from roundsman.repositories.alert_answers import AlertAnswers, Author
 from roundsman.repositories.alerts import AlertRepository, Severity
 from roundsman.repositories.audience import EVERYBODY, Audience
 from roundsman.repositories.engine import Store, StoreOptions, parse_url
@@ -125,9 +125,7 @@ class Day:
         now = self.clock.now()
         with self.store.write() as connection:
             found = {alert.subject: alert.id for alert in AlertRepository().all_open(connection)}
-            AlertAnswers().snooze(
-                connection, found[name], by="Lan", until=MORNING + timedelta(hours=3), note=None, now=now
-            )
+            AlertAnswers().snooze(connection, found[name], Author("Lan"), now, until=MORNING + timedelta(hours=3))
 
     def deliver(self) -> None:
         self.sender.wake()

@@ -13,7 +13,7 @@ from roundsman.alerts.rules.matcher import Matcher
 from roundsman.alerts.rules.route import Inhibition, Route, RouteLevel, Rules
 from roundsman.alerts.silencing import Ended, Silencer
 from roundsman.clock import ManualClock
-from roundsman.repositories.alert_answers import AlertAnswers, Answered
+from roundsman.repositories.alert_answers import AlertAnswers, Answered, Author
 from roundsman.repositories.alerts import Severity
 from roundsman.repositories.audience import Audience, Mention
 from roundsman.repositories.engine import Store
@@ -213,7 +213,7 @@ def snooze(outbox: Outbox, subject: str, hours: float) -> None:
     now = outbox.clock.now()
     with outbox.store.write() as connection:
         answered = AlertAnswers().snooze(
-            connection, outbox.alert(subject).id, by="Lan", until=now + timedelta(hours=hours), note=None, now=now
+            connection, outbox.alert(subject).id, Author("Lan"), now, until=now + timedelta(hours=hours)
         )
     assert answered is Answered.TAKEN
 
@@ -243,7 +243,7 @@ def test_a_snoozed_alert_that_ends_is_not_told_again(outbox: Outbox) -> None:
 def acknowledge(outbox: Outbox, subject: str) -> None:
     with outbox.store.write() as connection:
         number = outbox.alert(subject).id
-        AlertAnswers().acknowledge(connection, number, by="Lan", note=None, now=outbox.clock.now())
+        AlertAnswers().acknowledge(connection, number, Author("Lan"), outbox.clock.now())
 
 
 def test_what_goes_on_is_told_again_until_somebody_takes_it(outbox: Outbox) -> None:

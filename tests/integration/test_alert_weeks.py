@@ -27,7 +27,7 @@ from roundsman.alerts.rules.route import Route, RouteLevel, Rules
 from roundsman.alerts.sender import Sender
 from roundsman.alerts.silencing import Silencer
 from roundsman.clock import ManualClock
-from roundsman.repositories.alert_answers import AlertAnswers
+from roundsman.repositories.alert_answers import AlertAnswers, Author
 from roundsman.repositories.alerts import Alert, AlertRepository, AlertStatus, Severity
 from roundsman.repositories.audience import Audience, Mention
 from roundsman.repositories.engine import Store
@@ -132,9 +132,9 @@ class Weeks:
         with self.store.write() as connection:
             if hours:
                 until = now + timedelta(hours=hours)
-                AlertAnswers().snooze(connection, chosen.id, by="Lan", until=until, note=None, now=now)
+                AlertAnswers().snooze(connection, chosen.id, Author("Lan"), now, until=until)
             else:
-                AlertAnswers().acknowledge(connection, chosen.id, by="Lan", note=None, now=now)
+                AlertAnswers().acknowledge(connection, chosen.id, Author("Lan"), now)
 
     def pass_time(self, hours: float) -> None:
         """In steps of at most two hours, at each of which every service is used as far as it goes."""

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import re
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -20,6 +21,7 @@ from roundsman.alerts.condition import Escalation
 from roundsman.cli import main
 from roundsman.clock import SystemClock
 from roundsman.errors import EXIT_DONE, EXIT_FAILED, EXIT_USAGE
+from roundsman.repositories.alerts import AlertRepository
 from roundsman.repositories.audience import Audience, Mention
 from roundsman.repositories.channels import ChannelRepository
 from roundsman.repositories.engine import Store, StoreOptions
@@ -168,6 +170,78 @@ def test_people_acknowledge_and_snooze(call: Call, tmp_path: Path, monkeypatch: 
         code, out, err = call(*arguments)
         assert (code, out, err.count("\n")) == (EXIT_USAGE, "", 1)
         assert sentence in err
+
+
+def open_two(folder: Path) -> tuple[str, str]:
+    """Two alerts, both about customers of the policy `shop`."""
+    clock = SystemClock()
+    with own_store(folder) as store:
+        book = AlertBook(store, clock, ["console"], lambda: None)
+        with book.transaction("conversation_monitor") as desk:
+            for name in ("c-1", "c-2"):
+                desk.fire(unreplied(name, clock.now(), policy="shop"))
+        with store.read() as connection:
+            first, second = sorted(alert.id for alert in AlertRepository().all_open(connection))
+    return str(first), str(second)
+
+
+def test_people_take_over_and_deal_with_alerts(call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first, second = open_two(tmp_path)
+    monkeypatch.setenv("SUDO_USER", "hoa")
+    call("ack", first)
+    assert call("ack", first)[1] == f"Alert {first} is acknowledged by hoa.\n", "to say it twice does no harm"
+    monkeypatch.setenv("SUDO_USER", "minh")
+    for arguments in (("ack", first), ("snooze", first, "--for", "1h")):
+        code, _, err = call(*arguments)
+        assert (code, err) == (
+            EXIT_USAGE, f"roundsman: hoa has alert {first} already; `alerts claim {first}` takes it over.\n",
+        )  # fmt: skip
+    assert call("claim", first) == (EXIT_DONE, f"Alert {first} is minh's now.\n", "")
+    assert "claimed by minh from hoa" in call("why", first)[1]
+    assert call("resolve", first, "--note", "called her")[1] == f"Alert {first} is resolved by minh.\n"
+    assert "resolved by minh: called her" in call("why", first)[1]
+    assert call("resolve", first)[0] == EXIT_USAGE
+    assert call("resolve", second)[0] == EXIT_DONE
+    assert call("list")[1] == "No open alerts.\n"
+
+
+POLICIES = """
+[calendar.shop]
+zone = "UTC"
+mon-sun = ["00:00-00:01"]
+
+[calendar.lan]
+zone = "UTC"
+mon-sun = ["12:00-12:01"]
+
+[staff.lan]
+name = "Lan"
+calendar = "lan"
+
+[[policy]]
+name = "shop"
+calendar = "shop"
+first_response = "15m"
+"""
+
+
+def test_a_snooze_until_the_next_shift_follows_the_calendars(
+    call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = open_two(tmp_path)
+    assert call("snooze", first, "--until-shift")[0] == EXIT_USAGE, "without policies there are no shifts"
+    (tmp_path / "policies.toml").write_text(POLICIES, encoding="utf-8")
+    monkeypatch.setenv("POLICIES_FILE", str(tmp_path / "policies.toml"))
+    monkeypatch.setenv("ROUNDSMAN_TIME_ZONE", "UTC")
+    monkeypatch.setenv("SUDO_USER", "lan")
+    code, out, err = call("snooze", first, "--until-shift")
+    assert (code, err) == (EXIT_DONE, "")
+    assert re.fullmatch(rf"Alert {first} is snoozed by Lan until \S+ 12:00:00\.\n", out), out
+    monkeypatch.setenv("SUDO_USER", "minh")
+    assert call("snooze", second, "--until-shift")[1].endswith(" 00:00:00.\n"), "by the policy's calendar"
+    for wrong in ((), ("--for", "1h", "--until-shift")):
+        code, _, err = call("snooze", first, *wrong)
+        assert (code, err) == (EXIT_USAGE, "roundsman: Say for how long: --for 30m, or --until-shift.\n")
 
 
 def test_the_list_tells_why_a_delivery_failed_or_waits_and_until_when(call: Call, tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from roundsman.clock import ManualClock
 from roundsman.monitor.case import KIND
 from roundsman.monitor.record import JOB, Real, difference, in_order, past_of, really_told
 from roundsman.monitor.simulation import Past, PastRound, Told, simulate
-from roundsman.repositories.alert_answers import AlertAnswers
+from roundsman.repositories.alert_answers import AlertAnswers, Author
 from roundsman.repositories.alert_log import AlertLog
 from roundsman.repositories.alerts import AlertRepository
 from roundsman.repositories.engine import Store
@@ -76,10 +76,10 @@ def see_to_one(desk: Rounds, rng: random.Random) -> None:
     with desk.store.write() as connection:
         for alert in rng.sample(found := AlertRepository().open_of_kind(connection, KIND), min(1, len(found))):
             if rng.random() < 0.5:
-                answers.acknowledge(connection, alert.id, by="Lan", note=None, now=now)
+                answers.acknowledge(connection, alert.id, Author("Lan"), now)
             else:
                 until = now + timedelta(minutes=rng.choice((5, 20, 60)))
-                answers.snooze(connection, alert.id, by="Lan", until=until, note=None, now=now)
+                answers.snooze(connection, alert.id, Author("Lan"), now, until=until)
 
 
 @pytest.mark.parametrize("seed", range(4))

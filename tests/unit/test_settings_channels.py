@@ -6,7 +6,9 @@ from pathlib import Path
 import pytest
 
 from config import EmailSettings, Secret, Settings, SettingsError, WebhookSettings, load
+from config.answerers import AnswererSetting
 from config.channels import SET_UP_BY
+from roundsman.app.answers import listeners_of
 from roundsman.app.channels import channels_of
 from roundsman.clock import ManualClock
 from roundsman.repositories.engine import Store
@@ -166,3 +168,68 @@ def test_the_inbox_needs_no_more_than_its_name(sqlite_store: Store, clock: Manua
 def test_every_kind_that_can_be_named_can_be_built(sqlite_store: Store, clock: ManualClock, name: str) -> None:
     found = channels_of(settings({**EVERYTHING, "ALERT_CHANNELS": name}), clock, lambda: sqlite_store)
     assert {channel.name.partition(":")[0] for channel in found} == {name}
+
+
+# --- answers ---
+
+SLACK = {"SLACK_BOT_TOKEN": "xoxb-1234-5678-hidden", "SLACK_CHANNEL": "C1"}
+TELEGRAM = {"TELEGRAM_BOT_TOKEN": "123456789:AAE-hidden-hidden-hidden-hidden-abc", "TELEGRAM_CHAT_ID": "-1"}
+
+
+def listeners(environ: Mapping[str, str], store: Store, clock: ManualClock) -> list[str]:
+    return [each.name for each in listeners_of(settings(environ), clock, lambda: store, "here/boot/1/1")]
+
+
+def test_nobody_listens_until_that_is_asked_for(sqlite_store: Store, clock: ManualClock) -> None:
+    on = {"TELEGRAM_ANSWERS": "on", "SLACK_APP_TOKEN": "xapp-1-A0-1-hidden"}
+    assert listeners({**SLACK, **TELEGRAM}, sqlite_store, clock) == []
+    assert listeners({**SLACK, **TELEGRAM, **on}, sqlite_store, clock) == ["telegram", "slack"]
+    assert listeners({**SLACK, **TELEGRAM, **on, "ALERT_CHANNELS": "slack"}, sqlite_store, clock) == ["slack"]
+    assert listeners(on, sqlite_store, clock) == []
+
+
+def test_who_may_answer_is_named_by_service_and_id() -> None:
+    listed = " telegram:123456789=Lan , slack:U0123ABCD,slack:W99=Nguyễn Văn An,"
+    assert settings({"ALERT_ANSWERERS": listed}).alerts.answerers == (
+        AnswererSetting("telegram", "123456789", "Lan"),
+        AnswererSetting("slack", "U0123ABCD", "slack:U0123ABCD"),
+        AnswererSetting("slack", "W99", "Nguyễn Văn An"),
+    )
+
+
+@pytest.mark.parametrize(
+    ("environ", "words"),
+    [
+        ({"ALERT_ANSWERERS": "lan"}, "ALERT_ANSWERERS: 'lan' is no list of people; write telegram:123456789=Lan"),
+        ({"ALERT_ANSWERERS": "telegram:@lan"}, "is no list of people"),
+        ({"ALERT_ANSWERERS": "telegram:0"}, "is no list of people"),
+        ({"ALERT_ANSWERERS": "telegram:-100"}, "is no list of people"),
+        ({"ALERT_ANSWERERS": "slack:S0TEAM"}, "is no list of people"),
+        ({"ALERT_ANSWERERS": "slack:U0LAN=" + "x" * 61}, "more than 60 characters"),
+        ({**SLACK, "SLACK_APP_TOKEN": "xoxb-1234-hidden"}, "SLACK_APP_TOKEN: the value is no app-level token"),
+        ({**TELEGRAM, "TELEGRAM_ANSWERS": "perhaps"}, "TELEGRAM_ANSWERS: 'perhaps' is neither on nor off"),
+    ],
+)
+def test_what_is_wrong_with_answers_is_one_sentence(environ: Mapping[str, str], words: str) -> None:
+    (found,) = faults(environ)
+    assert words in found
+
+
+@pytest.mark.parametrize(
+    ("environ", "note"),
+    [
+        ({"TELEGRAM_ANSWERS": "on"}, "TELEGRAM_ANSWERS has no effect without TELEGRAM_BOT_TOKEN."),
+        (
+            {"SLACK_WEBHOOK_URL": "https://hooks.slack.com/services/hidden", "SLACK_APP_TOKEN": "xapp-1-A0-1-hidden"},
+            "SLACK_APP_TOKEN has no effect without SLACK_BOT_TOKEN: a webhook's messages stay as they are.",
+        ),
+        (
+            {**SLACK, "ALERT_ANSWERERS": "slack:U0LAN"},
+            "ALERT_ANSWERERS has no effect without TELEGRAM_ANSWERS=on or SLACK_APP_TOKEN.",
+        ),
+    ],
+)
+def test_what_has_no_effect_is_noted(environ: Mapping[str, str], note: str) -> None:
+    found = settings(environ)
+    assert found.notes == (note,)
+    assert "hidden" not in repr(found)

@@ -139,7 +139,7 @@ def render_digest(
         built_in = texts.unreplied_item(customer) if customer else told_built_in(scene, language)[0]
         return own.item(scene, language, built_in) if own is not None else built_in
 
-    changed = event is NotificationEvent.RESOLVED
+    changed = event.is_change
     incident = _incident("digest", alerts[0])
     message = digest_message(
         scenes,

@@ -38,13 +38,18 @@ def unreplied_resolved(facts: UnrepliedFacts) -> tuple[str, ...]:
     wait = duration(facts.waited)
     began = f"Bắt đầu chờ lúc {moment(facts.since)}"
     if not facts.was_answered:
-        why = f": {_RESOLUTIONS.get(facts.resolution, _NOT_WATCHED)}" if facts.resolution else ""
+        why = f": {_resolution(facts.resolution)}" if facts.resolution else ""
         return (f"{_customer(facts)} không còn chờ trả lời trên {_place(facts)}{why}", began)
     if facts.answered_by:
         title = f"{facts.answered_by} đã trả lời {_customer(facts, inner=True)} sau {wait} trên {_place(facts)}"
     else:
         title = f"{_customer(facts)} đã được trả lời sau {wait} trên {_place(facts)}"
     return (title, began, *_charged(facts))
+
+
+def _resolution(resolution: str) -> str:
+    by = resolution.removeprefix("resolved by ")
+    return f"{by} đã xử lý" if by != resolution else _RESOLUTIONS.get(resolution, _NOT_WATCHED)
 
 
 def page_stale(facts: PageFacts) -> tuple[str, ...]:

@@ -12,6 +12,8 @@ from roundsman.conversations.shifts.days import FIRST_DAY, LAST_DAY, Closure, Da
 OUTSIDE = "outside the shift"
 HORIZON_DAYS = 731
 """Two years: who has not worked for so long does not come back."""
+LONGEST_SHIFT = timedelta(days=2)
+"""A calendar that is open for longer never closes."""
 
 _ZERO = timedelta(0)
 
@@ -80,6 +82,14 @@ class ShiftCalendar:
                 if end > at:
                     return max(begin, at)
         return None
+
+    def next_shift(self, now: datetime) -> datetime | None:
+        """The start of the next shift, after the present one if there is one; None if that never comes."""
+        now = now.astimezone(UTC)
+        horizon = now + LONGEST_SHIFT
+        closes = next((end for begin, end in self.intervals(now, horizon) if begin <= now), now)
+        opens = self.opens_at(closes)
+        return None if opens is None or opens <= now or closes >= horizon else opens
 
     def intervals(self, start: datetime, end: datetime) -> Iterator[tuple[datetime, datetime]]:
         """The open stretches between two moments, in order, in UTC."""
