@@ -54,8 +54,8 @@ class UtcTime(TypeDecorator[datetime]):
 
 
 def _aware(value: datetime | None) -> datetime | None:
-    if value is None:
-        return None
+    if value is None or value.tzinfo is UTC:
+        return value
     if value.tzinfo is None:
         raise ValueError(f"a naive time reached the store: {value!r}")
     return value.astimezone(UTC)
@@ -66,7 +66,7 @@ def _to_utc(value: datetime | None) -> datetime | None:
 
 
 def _to_text(value: datetime | None) -> str | None:
-    aware = value if value is not None and value.tzinfo is UTC else _aware(value)
+    aware = _aware(value)
     return None if aware is None else aware.isoformat(" ", "microseconds")[:26]  # without "+00:00"
 
 

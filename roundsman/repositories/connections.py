@@ -2,10 +2,12 @@
 
 import sqlite3
 import time
+from functools import partial
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy import Connection, Dialect, Engine, create_engine, event
 from sqlalchemy.engine import URL
+from sqlalchemy.exc import InvalidatePoolError
 from sqlalchemy.pool import ConnectionPoolEntry
 
 WRITING = "roundsman_write"
@@ -14,6 +16,12 @@ WRITING = "roundsman_write"
 IDLE_TRANSACTION_S = 30
 """After this PostgreSQL takes back the locks of a transaction whose program went out of sight in the middle of it: it
 would hear of that after hours, and all others wait for them. Ours take milliseconds; a lease is as long."""
+
+REST_S = 0.1
+"""A connection that was used just now is good, as far as a ping could tell: what has come since may come in the middle
+of a transaction as well. While much is going on, pings would take a tenth of the time."""
+
+_USED_AT = "roundsman_used_at"
 
 
 def sqlite_engine(url: URL, *, pool_size: int, busy_timeout_ms: int, foreign_keys: bool) -> Engine:
@@ -57,11 +65,13 @@ def postgresql_engine(url: URL, *, pool_size: int, ssl: bool, ssl_verify: bool) 
         url,
         pool_size=pool_size,
         max_overflow=5,
-        pool_pre_ping=True,
+        pool_use_lifo=True,  # the connection that knows our statements best
         connect_args=arguments,
         hide_parameters=True,
     )
     event.listen(engine, "connect", _bound_idleness)
+    event.listen(engine, "checkin", _note_use)
+    event.listen(engine, "checkout", partial(_ping_after_rest, engine.dialect))
     return engine
 
 
@@ -95,6 +105,20 @@ def _bound_idleness(connection: Any, _record: ConnectionPoolEntry) -> None:
     # Not by libpq's `options`, which a PgBouncer in between refuses
     connection.execute(f"SET idle_in_transaction_session_timeout = '{IDLE_TRANSACTION_S}s'")
     connection.commit()
+
+
+def _note_use(_connection: Any, record: ConnectionPoolEntry) -> None:
+    record.info[_USED_AT] = time.monotonic()
+
+
+def _ping_after_rest(dialect: Dialect, connection: Any, record: ConnectionPoolEntry, _proxy: Any) -> None:
+    used_at = record.info.get(_USED_AT)
+    if used_at is None or time.monotonic() - used_at < REST_S:
+        return
+    try:
+        dialect.do_ping(connection)
+    except dialect.loaded_dbapi.Error as error:
+        raise InvalidatePoolError from error  # makes a new one, and pings no other that is as old
 
 
 def _authorities() -> str:

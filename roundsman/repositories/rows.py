@@ -9,7 +9,6 @@ our own tables (so `noqa: S608`); every value is bound.
 """
 
 import json
-import re
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from typing import Any
@@ -19,6 +18,7 @@ from sqlalchemy.types import JSON, TypeEngine
 
 from roundsman.repositories.columns import UtcTime
 from roundsman.repositories.connections import driver_of
+from roundsman.repositories.pipeline import send
 
 _Row = Sequence[Any]
 _encode = json.JSONEncoder().encode
@@ -50,18 +50,20 @@ class _Statement:
         self._texts = {"sqlite": sqlite, "postgresql": postgresql}
         self._converters: dict[str, list[tuple[int, _Convert]]] = {}
 
-    def execute(self, connection: Connection, rows: Sequence[_Row]) -> int:
-        """Execute for all rows; returns how many rows of the table were touched."""
+    def execute(self, connection: Connection, rows: Sequence[_Row], missed: type[Exception] | None = None) -> None:
+        """Execute for all rows. Raises `missed` if fewer rows of the table were touched; see `pipelined`."""
         if not rows:
-            return 0
+            return
         name = connection.dialect.name
         columns: list[Sequence[Any]] = list(zip(*rows, strict=True))
         for place, convert in self._converters_for(connection):
             columns[place] = _converted(columns[place], convert)
         if name == "sqlite":
-            changed: int = driver_of(connection).executemany(self._texts[name], zip(*columns, strict=True)).rowcount
-            return changed
-        return connection.exec_driver_sql(self._texts[name], tuple(map(_literal, columns))).rowcount
+            changed = driver_of(connection).executemany(self._texts[name], zip(*columns, strict=True)).rowcount
+            if missed is not None and changed != len(rows):
+                raise missed
+        else:
+            send(connection, self._texts[name], tuple(map(_literal, columns)), len(rows), missed)
 
     def _converters_for(self, connection: Connection) -> list[tuple[int, _Convert]]:
         dialect = connection.dialect
@@ -170,26 +172,29 @@ def _converted(values: Iterable[Any], convert: _Convert) -> list[Any]:
     return converted
 
 
-_SPECIAL = re.compile(r'["\\]')
-
-
 def _literal(values: Sequence[Any]) -> str:
     """An array as PostgreSQL reads it (its manual, "Array Value Input")."""
-    if values.count(values[0]) == len(values):  # most columns of a batch hold one value
-        return f"{{{','.join([_element(values[0])] * len(values))}}}"
-    return f"{{{','.join(map(_element, values))}}}"
+    first = values[0]
+    if values.count(first) == len(values):  # most columns of a batch hold one value
+        return f"{{{','.join([_element(first)] * len(values))}}}"
+    if None in values:
+        return f"{{{','.join(map(_element, values))}}}"
+    if isinstance(first, str):
+        quoted = _escaped("\0".join(values)).replace("\0", '","')  # no text holds NUL: see `_storable`
+        return f'{{"{quoted}"}}'
+    return f"{{{','.join(map(datetime.isoformat if isinstance(first, datetime) else str, values))}}}"
 
 
 def _element(value: Any) -> str:
     if value is None:
         return "NULL"
     if isinstance(value, str):
-        return f'"{_SPECIAL.sub(_escaped, value)}"'
+        return f'"{_escaped(value)}"'
     return value.isoformat() if isinstance(value, datetime) else str(value)
 
 
-def _escaped(special: re.Match[str]) -> str:
-    return "\\" + special[0]
+def _escaped(text: str) -> str:
+    return text.replace("\\", "\\\\").replace('"', '\\"')
 
 
 def _unnest(columns: Sequence[Column[Any]]) -> str:

@@ -2,9 +2,10 @@
 
 The token grows with each claim and with everything that takes a run away from its holder (a lease that ran out, a
 dead process, a cancellation). Each change names the token, so that a holder who was away too long changes nothing.
-`holding` tells which claims are still good; the changes after it, in the same transaction, must then all succeed.
-On SQLite nobody can come between, as the transaction holds the write lock. On PostgreSQL somebody can: then the
-change finds fewer rows than it names, `ClaimLostError` ends the transaction, and the caller begins it anew.
+Whoever takes it for granted that a claim is good, and that its holder is asked for nothing, is told by the change: it
+finds fewer rows than it names, and `ClaimLostError` ends the transaction. Then `holding` tells which claims are good
+and what is asked, and the changes after it in the same transaction must all succeed. On SQLite nobody can come between,
+as the transaction holds the write lock. On PostgreSQL somebody can: then it is the same error, and the same way out.
 
 The records of the hot path are named tuples: every run makes a few, and frozen dataclasses take five times as long.
 """
@@ -26,7 +27,7 @@ from roundsman.repositories.statement import Statement, read_json
 
 
 class ClaimLostError(Exception):
-    """A claim was lost between the look and the change: nothing of this transaction may be committed."""
+    """A claim is lost, or its holder is asked for something: nothing of this transaction may be committed."""
 
 
 class ClaimedRun(NamedTuple):
@@ -90,7 +91,11 @@ class Leave(NamedTuple):
 
 
 _ADVANCE = UpdateRows(
-    runs, ("id", "token"), ("state", "data", "sequence", "progress"), fixed="attempt = 0, crashes = 0, on_time = NULL"
+    runs,
+    ("id", "token"),
+    ("state", "data", "sequence", "progress"),
+    fixed="attempt = 0, crashes = 0, on_time = NULL",
+    where="asked IS NULL",
 )
 _LEFT = (
     "status", "state", "data", "sequence", "attempt", "crashes", "progress", "not_before", "awaits", "on_time",
@@ -148,10 +153,12 @@ class RunClaims:
             for run, message_id in zip(new, message_ids, strict=True)
         ]  # fmt: skip
         _INSERT.execute(connection, rows)
+        # As they would be read from the store: nobody else's objects, and nothing in them that is no JSON
+        inputs = read_json([run.input if isinstance(run.input, JsonText) else json.dumps(run.input) for run in new])
         return [
-            ClaimedRun(run.id, 1, run.workflow, run.state, _read(run.input), nothing, 0, 0, 0, 0, run.correlation_id,
-                       None, run.keep_s)
-            for run in new
+            ClaimedRun(run.id, 1, run.workflow, run.state, given, nothing, 0, 0, 0, 0, run.correlation_id, None,
+                       run.keep_s)
+            for run, given in zip(new, inputs, strict=True)
         ]  # fmt: skip
 
     def standings(self, connection: Connection, ids: Sequence[int]) -> dict[int, Standing]:
@@ -172,7 +179,7 @@ class RunClaims:
     def advance(self, connection: Connection, advances: Sequence[Advance]) -> None:
         """Commit a step of runs that go on. Raises ClaimLostError."""
         rows = [(a.id, a.token, a.state, a.data, a.sequence, a.progress) for a in advances]
-        _all_of(_ADVANCE.execute(connection, rows), rows)
+        _ADVANCE.execute(connection, rows, ClaimLostError)
 
     def leave(self, connection: Connection, leaves: Sequence[Leave]) -> None:
         """Let go of runs. Raises ClaimLostError."""
@@ -184,9 +191,9 @@ class RunClaims:
         # A pause that was asked for since `holding` has looked must not be wiped out unheard
         deaf = {RunStatus.QUEUED.value, RunStatus.WAITING.value}
         back = [row for row in rows if row[2] in deaf]
-        _all_of(_PUT_BACK.execute(connection, back), back)
+        _PUT_BACK.execute(connection, back, ClaimLostError)
         rest = [row for row in rows if row[2] not in deaf] if back else rows
-        _all_of(_LEAVE.execute(connection, rest), rest)
+        _LEAVE.execute(connection, rest, ClaimLostError)
 
     def show_progress(self, connection: Connection, percents: Sequence[tuple[int, int, int]]) -> None:
         """Store how far runs are: (run, token, percent). One that was lost is passed over."""
@@ -246,14 +253,3 @@ class RunClaims:
         query = select(func.min(runs.c.lease_until)).where(UNFINISHED, runs.c.status == RunStatus.RUNNING.value)
         found: datetime | None = connection.execute(query).scalar()
         return found
-
-
-def _read(value: Mapping[str, Any] | JsonText) -> Mapping[str, Any]:
-    """As it would be read from the store: nobody else's object, and nothing in it that is no JSON."""
-    read: Mapping[str, Any] = json.loads(value if isinstance(value, JsonText) else json.dumps(value))
-    return read
-
-
-def _all_of(changed: int, rows: Sequence[Any]) -> None:
-    if changed != len(rows):
-        raise ClaimLostError

@@ -22,10 +22,11 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, CursorResult
+from sqlalchemy import Connection
 
 from roundsman.repositories.columns import UtcTime
 from roundsman.repositories.connections import driver_of
+from roundsman.repositories.pipeline import driving
 
 _TIME = UtcTime()
 
@@ -36,28 +37,23 @@ class Statement:
     def __init__(self, text: str) -> None:
         self._sqlite = _in_words_of_sqlite(text)
         self._postgresql = _in_words_of_postgresql(text)
+        self._returns_rows = text.lstrip().startswith("SELECT") or "RETURNING" in text
 
     def run(self, connection: Connection, **values: Any) -> list[Any]:
         """Execute it once; the tuples that come back hold the driver's values: see `read_time`."""
         if connection.dialect.name == "sqlite":
             rows: list[Any] = driver_of(connection).execute(self._sqlite, _plain(connection, values)).fetchall()
             return rows
-        # A plan that PostgreSQL remembers for a prepared statement was made when the table was as small as it was
-        # then: made for an empty queue, it reads the whole table for each claim from a million. So none is remembered.
-        driver = driver_of(connection)
-        threshold, driver.prepare_threshold = driver.prepare_threshold, None
-        try:
-            return _rows(connection.exec_driver_sql(self._postgresql, _plain(connection, values)))
-        finally:
-            driver.prepare_threshold = threshold
+        with driving(connection) as driver:
+            # A plan that PostgreSQL remembers for a prepared statement was made when the table was as small as it was
+            # then: made for an empty queue, it reads the whole table for each claim from a million. So none is
+            # remembered.
+            cursor = driver.execute(self._postgresql, _plain(connection, values), prepare=False)
+            return cursor.fetchall() if self._returns_rows else []
 
     def text(self, dialect: str) -> str:
         """As the driver of that database is given it."""
         return self._sqlite if dialect == "sqlite" else self._postgresql
-
-
-def _rows(result: CursorResult[Any]) -> list[Any]:
-    return list(result.all()) if result.returns_rows else []
 
 
 def read_time(connection: Connection, value: Any) -> datetime:

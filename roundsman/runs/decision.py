@@ -77,7 +77,10 @@ def _taken(held: Held, event: str, patch: Mapping[str, Any], unit: Unit, here: C
     data = {**held.data, **patch} if patch else held.data
     target = held.prepared.facts.machine.step(held.state, event, data)
     sequence = unit.sequence + 1
-    done = unit._replace(event=event, target=target, result=patch)
+    done = Unit(
+        unit.run_id, unit.sequence, unit.kind, unit.name, unit.state, event, target, patch, unit.attempt,
+        unit.started_at, unit.finished_at,
+    )  # fmt: skip
     final = held.prepared.facts.machine.finals.get(target)
     if final is not None:
         status = _ENDINGS[final]

@@ -19,6 +19,7 @@ _LONGEST_READ = 20 * LONGEST_ERROR
 """Characters of it that are looked through for secrets."""
 
 _encode = json.JSONEncoder(allow_nan=False).encode
+_decode = json.JSONDecoder().decode
 
 LATEST = datetime(9000, 1, 1, tzinfo=UTC)
 """Later than anything; a time zone more and the year 9999 would be over, which nobody can read."""
@@ -42,7 +43,7 @@ def as_stored(value: Any) -> Any:
 
     Raises TypeError, ValueError and RecursionError for what is no JSON.
     """
-    return json.loads(_encode(value))
+    return _decode(_encode(value))
 
 
 def events_of(events: Any) -> list[str]:

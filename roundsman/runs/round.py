@@ -10,6 +10,7 @@ from roundsman.clock import Clock
 from roundsman.errors import StoreError
 from roundsman.message import Message
 from roundsman.repositories.engine import Store
+from roundsman.repositories.pipeline import pipelined
 from roundsman.repositories.run_claims import ClaimedRun, ClaimLostError, RunClaims
 from roundsman.repositories.run_record import LogLine, RunRecord, Unit
 from roundsman.repositories.runs import RunStatus
@@ -107,13 +108,17 @@ class Ledgers:
 
 def write_out(round_: Round, store: Store, clock: Clock, to: Ledgers, rooms: Rooms, *, halting: bool) -> Written:
     """Write it all in one transaction. Raises StoreError; then nothing counts."""
+    # Nearly always all is still ours and nobody asks for anything, which the changes of runs find out by themselves.
+    # A recorded call changes no run.
+    look = bool(round_.calls)
     while True:
         now = clock.now()
         try:
             with store.write() as connection:
-                return write(connection, round_, to, now, rooms, halting=halting)
+                return write(connection, round_, to, now, rooms, halting=halting, look=look)
         except ClaimLostError:
-            to.queue.rolled_back()  # somebody took a run from us at this very moment: look again
+            look = True  # somebody took a run from us or asked for something, perhaps at this very moment
+            to.queue.rolled_back()
         except BaseException as error:
             to.queue.rolled_back()
             if isinstance(error, StoreError) or not round_.submissions:
@@ -121,24 +126,33 @@ def write_out(round_: Round, store: Store, clock: Clock, to: Ledgers, rooms: Roo
             round_.decline_submissions()  # the fault may be theirs: whoever submitted tries alone, and hears of it
 
 
-def write(connection: Connection, round_: Round, to: Ledgers, now: datetime, rooms: Rooms, *, halting: bool) -> Written:
-    """Write it all, and claim what the queue has for us. Raises ClaimLostError and StoreError; then nothing counts."""
+def write(
+    connection: Connection, round_: Round, to: Ledgers, now: datetime, rooms: Rooms, *, halting: bool, look: bool
+) -> Written:
+    """Write it all, and claim what the queue has for us. Raises ClaimLostError and StoreError; then nothing counts.
+
+    `look` at which runs are still ours and what is asked of us; else it is taken for granted that all are, and nothing.
+    """
     written = Written()
     touched = round_.touched()
-    holding = to.claims.holding(connection, {held.id: held.token for held in touched})
-    written.lost = [held for held in dict.fromkeys(touched) if held.id not in holding]
-    written.decisions = _decisions(round_, holding, now, halting=halting)
-    for call in round_.calls:
-        (written.calls if call.held.id in holding else written.refused_calls).append(call)
-    _write_decisions(connection, to, written, now)
-    _write_lines(connection, to.record, [held for held in dict.fromkeys(touched) if held.id in holding], written, now)
+    tokens = {held.id: held.token for held in touched}
+    with pipelined(connection):
+        # First: the database stores these while we decide about the others
+        written.admitted = admit(connection, round_.submissions, to.claims, to.queue, rooms.submitted, now)
+        holding = to.claims.holding(connection, tokens) if look else dict.fromkeys(tokens)
+        written.lost = [held for held in dict.fromkeys(touched) if held.id not in holding]
+        written.decisions = _decisions(round_, holding, now, halting=halting)
+        for call in round_.calls:
+            (written.calls if call.held.id in holding else written.refused_calls).append(call)
+        _write_decisions(connection, to, written, now)
+        kept = [held for held in dict.fromkeys(touched) if held.id in holding]
+        _write_lines(connection, to.record, kept, written, now)
     settled: list[Settled] = [
         (held.message, decision.settlement) for held, decision in written.decisions if decision.settlement is not None
     ]
     # Somebody else has the run, or it is cancelled; whoever gets the message next will see
     settled.extend((held.message, Nack()) for held in written.lost)
     _settle(connection, to, settled, written, now)
-    written.admitted = admit(connection, round_.submissions, to.claims, to.queue, rooms.submitted, now)
     messages = [] if halting else to.queue.take(connection, now)
     if messages:
         _claim(connection, to, messages, written, now)

@@ -3,6 +3,7 @@
 import random
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from roundsman.message import Message
 from roundsman.repositories.run_claims import Advance, Leave
@@ -46,8 +47,7 @@ def parked(message: Message, until: datetime | None, now: datetime) -> Settlemen
     return Nack(until or now + PARKED_FOR)
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(NamedTuple):
     """All that one commit writes for a run. Either `advance` (its holder goes on) or `leave` and `settlement`."""
 
     advance: Advance | None = None

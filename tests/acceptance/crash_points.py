@@ -90,8 +90,6 @@ def watch_commits(store: Store, points: Points) -> None:
 
     engine.dialect.do_commit = watched  # type: ignore[method-assign, assignment]
     event.listen(engine, "begin", _begin_counting)
-    if store.dialect == "postgresql":
-        event.listen(engine, "after_cursor_execute", _count)
 
 
 def _begin_counting(connection: Connection) -> None:
@@ -99,14 +97,8 @@ def _begin_counting(connection: Connection) -> None:
     connection.info["changes"] = getattr(raw, "total_changes", 0)
 
 
-def _count(connection: Connection, cursor: Any, *_: object) -> None:
-    done: list[str] = (cursor.statusmessage or "").split()  # such as UPDATE 3
-    if done and done[0] in ("INSERT", "UPDATE", "DELETE") and done[-1] != "0":
-        connection.info["changes"] = connection.info.get("changes", 0) + 1
-
-
 def _has_changed(store: Store, connection: Any) -> bool:
-    changes: int = connection.info.get("changes", 0)
-    if store.dialect == "postgresql":
-        return changes > 0
-    return bool(connection.dbapi_connection.total_changes > changes)
+    driver = connection.dbapi_connection
+    if store.dialect == "postgresql":  # which numbers a transaction when it changes something for the first time
+        return bool(driver.execute("SELECT pg_current_xact_id_if_assigned()").fetchone() != (None,))
+    return bool(driver.total_changes > connection.info.get("changes", 0))

@@ -1,5 +1,6 @@
 """Runs in both databases: who may change them, what is written of many at once, what is removed, what indexes carry."""
 
+import sqlite3
 import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -7,18 +8,23 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
+import psycopg
 import pytest
-from sqlalchemy import BigInteger, Boolean, Column, Connection, Float, Integer, MetaData, Table, Text, event, text
+from sqlalchemy import BigInteger, Boolean, Column, Connection, Float, Integer, MetaData, Table, Text, text
+from sqlalchemy.exc import IntegrityError
 
 from roundsman.clock import ManualClock
+from roundsman.errors import StoreError
 from roundsman.repositories.columns import Json, UtcTime
 from roundsman.repositories.connections import driver_of
 from roundsman.repositories.engine import Store, StoreOptions
+from roundsman.repositories.pipeline import pipelined
 from roundsman.repositories.rows import InsertRows, UpdateRows
 from roundsman.repositories.run_claims import Advance, ClaimedRun, ClaimLostError, Leave, RunClaims
 from roundsman.repositories.run_decisions import RunDecisions
 from roundsman.repositories.run_record import LogLine, RunEvent, RunRecord, Unit, UnitKind
 from roundsman.repositories.runs import NewRun, Run, RunRepository, RunStatus
+from roundsman.repositories.statement import Statement
 
 SECOND = timedelta(seconds=1)
 LEASE = timedelta(seconds=30)
@@ -193,12 +199,14 @@ def test_somebody_who_comes_between_the_look_and_the_change_is_noticed(
     assert _find(store, number).asked == what
 
 
-def test_a_pause_is_kept_by_a_step_that_goes_on(store: Store, clock: ManualClock) -> None:
+def test_a_pause_is_not_passed_over_by_a_step_that_would_go_on(store: Store, clock: ManualClock) -> None:
     (number,) = _insert(store, clock)
     (run,) = _claim(store, clock, [number])
     with store.write() as connection:
         assert DECISIONS.pause(connection, number) is RunStatus.RUNNING
+    with pytest.raises(ClaimLostError), store.write() as connection:
         MINE.advance(connection, [Advance(number, run.token, "second", {"b": 2}, 1, 10)])
+    with store.write() as connection:
         assert MINE.holding(connection, {number: run.token}) == {number: "pause"}
         assert MINE.asked(connection) == {number: "pause"}
         assert THEIRS.asked(connection) == {}
@@ -243,6 +251,7 @@ _ALL = Table(
     Column("asked", Text),
 )
 _NAMES = ("id", "token", "at", "body", "flag", "share", "words")
+_HEARD = Statement("SELECT count(*) FROM every_type WHERE asked = 'heard'")
 _FILL = InsertRows(_ALL, _NAMES)
 _CHANGE = UpdateRows(_ALL, ("id", "token"), _NAMES[2:], fixed="asked = 'heard'", where="asked IS NULL")
 
@@ -254,6 +263,10 @@ def every_type(store: Store) -> Iterator[Store]:
     yield store
     with store.write() as connection:
         _ALL.drop(connection)
+
+
+class _TooFewError(Exception):
+    pass
 
 
 _AT = datetime.fromisoformat("2026-03-03T11:00:00.000123+07:00")
@@ -274,7 +287,7 @@ def _stored(store: Store) -> list[tuple[Any, ...]]:
 
 def test_rows_of_every_type_come_back_as_they_went_in(every_type: Store) -> None:
     with every_type.write() as connection:
-        assert _FILL.execute(connection, []) == 0
+        _FILL.execute(connection, [])
         _FILL.execute(connection, _VALUES)
         for row in _VALUES:
             _FILL.execute(connection, [(row[0] + 100, *row[1:])])
@@ -289,10 +302,13 @@ def test_rows_are_changed_by_their_keys_and_what_is_fixed_with_them(every_type: 
     with every_type.write() as connection:
         _FILL.execute(connection, [(number, 1, None, None, None, None, None) for number, *_ in _VALUES])
         changes = [(row[0], 1, *row[2:]) for row in _VALUES]
-        assert _CHANGE.execute(connection, changes[:1]) == 1
-        assert _CHANGE.execute(connection, changes) == len(_VALUES) - 1  # `where` does not hold for the first any more
-        assert _CHANGE.execute(connection, [(1, 99, *_VALUES[0][2:])]) == 0
-        assert _CHANGE.execute(connection, []) == 0
+        _CHANGE.execute(connection, changes[:1], _TooFewError)
+        with pytest.raises(_TooFewError):  # `where` does not hold for the first any more
+            _CHANGE.execute(connection, changes, _TooFewError)
+        with pytest.raises(_TooFewError):
+            _CHANGE.execute(connection, [(1, 99, *_VALUES[0][2:])], _TooFewError)
+        _CHANGE.execute(connection, [(1, 99, *_VALUES[0][2:])])
+        _CHANGE.execute(connection, [], _TooFewError)
         heard = connection.execute(text("SELECT count(*) FROM every_type WHERE asked = 'heard'")).scalar()
     assert heard == len(_VALUES)
     assert _stored(every_type) == sorted(changes)
@@ -305,8 +321,65 @@ def test_a_thousand_rows_go_in_one_go(every_type: Store) -> None:
     with every_type.write() as connection:
         _FILL.execute(connection, rows)
         changes = [(row[0], row[1], *row[2:6], f"u{row[0]}") for row in rows]
-        assert _CHANGE.execute(connection, changes) == 1000
+        _CHANGE.execute(connection, changes, _TooFewError)
     assert _stored(every_type) == changes
+
+
+def test_what_is_sent_without_waiting_is_done_in_its_order_and_read_in_between(every_type: Store) -> None:
+    changes = [(row[0], 1, *row[2:]) for row in _VALUES]
+    with every_type.write() as connection, pipelined(connection):
+        _FILL.execute(connection, [(number, 1, None, None, None, None, None) for number, *_ in _VALUES])
+        _CHANGE.execute(connection, changes[:3], _TooFewError)
+        assert _HEARD.run(connection) == [(3,)]
+        _CHANGE.execute(connection, changes[3:], _TooFewError)
+    assert _stored(every_type) == sorted(changes)
+
+
+def test_what_touches_too_few_rows_is_told_at_the_end_at_the_latest(every_type: Store) -> None:
+    absent = (99, 1, *_VALUES[0][2:])
+    with pytest.raises(_TooFewError), every_type.write() as connection, pipelined(connection):
+        _FILL.execute(connection, _VALUES)
+        _CHANGE.execute(connection, [absent], _TooFewError)
+        _FILL.execute(connection, [absent])
+    assert _stored(every_type) == []
+
+
+def test_too_few_rows_are_told_before_the_faults_that_come_of_them(every_type: Store) -> None:
+    absent = (99, 1, *_VALUES[0][2:])
+    with pytest.raises(_TooFewError), every_type.write() as connection, pipelined(connection):
+        _FILL.execute(connection, _VALUES)
+        _CHANGE.execute(connection, _VALUES[:1], _TooFewError)
+        _CHANGE.execute(connection, [absent], _TooFewError)
+        _FILL.execute(connection, _VALUES[:1])
+        _CHANGE.execute(connection, _VALUES[1:2], _TooFewError)
+    assert _stored(every_type) == []
+
+
+@pytest.mark.parametrize("after", [0, 3])
+def test_a_fault_of_one_undoes_all_that_were_sent_with_it(every_type: Store, after: int) -> None:
+    faults = pytest.raises((IntegrityError, sqlite3.IntegrityError))
+    with faults, every_type.write() as connection, pipelined(connection):
+        _FILL.execute(connection, _VALUES)
+        _FILL.execute(connection, _VALUES[:1])
+        for number in range(after):
+            _FILL.execute(connection, [(100 + number, *_VALUES[0][1:])])
+    assert _stored(every_type) == []
+    with every_type.write() as connection:
+        _FILL.execute(connection, _VALUES)
+    assert _stored(every_type) == sorted(_VALUES)
+
+
+@pytest.mark.postgres
+def test_a_server_that_goes_away_in_between_is_a_fault_of_the_store(postgres_store: Store) -> None:
+    with pytest.raises(StoreError, match="does not answer"), postgres_store.write() as connection:
+        ours = driver_of(connection).info.backend_pid
+        with postgres_store.read() as other:
+            other.execute(text("SELECT pg_terminate_backend(:ours, 5000)"), {"ours": ours})
+        with pipelined(connection):
+            RECORD.add_lines(connection, [])
+            RUNS.numbers(connection, 1)
+    with postgres_store.write() as connection:
+        assert len(RUNS.numbers(connection, 2)) == 2
 
 
 @pytest.mark.parametrize(
@@ -483,20 +556,23 @@ def test_what_is_asked_all_the_time_is_answered_by_indexes(store: Store, clock: 
 
 @contextmanager
 def _noted(connection: Connection) -> Iterator[list[tuple[str, Any]]]:
-    """The statements that are executed meanwhile, with their values."""
+    """The statements that are executed meanwhile, with their values: those that go past SQLAlchemy as well."""
     asked: list[tuple[str, Any]] = []
-    if connection.dialect.name == "sqlite":  # some go past SQLAlchemy; the driver has the values in the text
-        driver_of(connection).set_trace_callback(lambda statement: asked.append((statement, ())))
+    driver = driver_of(connection)
+    if connection.dialect.name == "sqlite":  # which has the values in the text
+        driver.set_trace_callback(lambda statement: asked.append((statement, ())))
         yield asked
-        driver_of(connection).set_trace_callback(None)
+        driver.set_trace_callback(None)
         return
 
-    def note(_c: Any, _cursor: Any, statement: str, parameters: Any, *_: Any) -> None:
-        asked.append((statement, parameters))
+    class Noting(psycopg.Cursor[Any]):
+        def execute(self, query: Any, params: Any = None, **how: Any) -> Any:
+            asked.append((query, params))
+            return super().execute(query, params, **how)
 
-    event.listen(connection, "before_cursor_execute", note)
+    usual, driver.cursor_factory = driver.cursor_factory, Noting
     yield asked
-    event.remove(connection, "before_cursor_execute", note)
+    driver.cursor_factory = usual
 
 
 def _plan(connection: Connection, statement: str, given: Any) -> str:
