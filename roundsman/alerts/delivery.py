@@ -173,8 +173,7 @@ class Courier:
         try:
             message = self._message(claim, alerts)
             told = Receipt.from_json(claim.firing_receipt) if claim.firing_receipt is not None else None
-            call = partial(channel.edit, told, message) if told is not None else partial(channel.send, message)
-            receipt = self._attempts.make(channel.name, call)
+            receipt = self._attempts.make(channel.name, partial(_deliver, channel, claim, message, told))
             return Outcome(claim, alerts, self._clock.now(), receipt=receipt)
         except DeliveryError as fault:
             error = fault
@@ -201,4 +200,18 @@ class Courier:
             )  # fmt: skip
         if claim.event is NotificationEvent.CHANGED:
             message = replace(message, mentions=())  # they were called when it was news
+        if claim.copy:  # a message of its own, which nobody must take for the first one sent again
+            message = replace(message, id=f"{message.id}-{claim.copy}")
+        if claim.maybe_sent:
+            message = replace(message, sent_since=claim.created_at)
         return with_answers(message, alerts, claim.edits or claim.id, language, now, self.zone)
+
+
+def _deliver(channel: Channel, claim: Claim, message: Message, told: Receipt | None) -> Receipt:
+    if told is None:
+        return channel.send(message)
+    receipt = channel.edit(told, message)
+    if claim.told_twice and message.event is NotificationEvent.RESOLVED and channel.can_edit:
+        # Another copy stands there, sent by a process that died and left no receipt, so it cannot be edited
+        channel.send(message)
+    return receipt

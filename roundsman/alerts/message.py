@@ -6,6 +6,7 @@ text is held to one line without control characters here, once, for all channels
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from roundsman.alerts.action import Action
 from roundsman.repositories.alerts import Severity
@@ -59,6 +60,8 @@ class Message:
     """Names what it is about: the same in all messages about one alert; empty for a test message."""
     answers: tuple[Answer, ...] = ()
     """What readers can do about it, in the order in which it is offered."""
+    sent_since: datetime | None = None
+    """It may have been sent after this moment already, by a process that died. A channel that can look for it does."""
     id: str = ""
     """Names the message itself: the same when it is sent once more, for whoever wants to know a repeat."""
 

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
-from roundsman.alerts.channels.base import DeliveryError, Fault
+from roundsman.alerts.channels.base import DeliveryError, Fault, Receipt
 from roundsman.alerts.outcome import Delivered, Outcome, Recorded
 from roundsman.alerts.patience import SPAN, tries, wait_after
 from roundsman.clock import Clock
@@ -39,7 +39,7 @@ class Recorder:
         claim, error, now = outcome.claim, outcome.error, self._clock.now()
         if error is None:
             assert outcome.receipt is not None
-            return Recorded(Delivered.SENT, self._claims.sent(connection, claim, outcome.receipt.to_json(), now))
+            return Recorded(Delivered.SENT, self._sent(connection, claim, outcome.receipt, now))
         if error.fault is Fault.CHANNEL:
             self._channels.switch_off(connection, claim.channel, error.reason, now)
         usable = self._channels.usable(connection, channels)
@@ -52,6 +52,9 @@ class Recorder:
             onward = self._handover.give_up(connection, claim, error.reason, usable, now)
             return Recorded(Delivered.GIVEN_UP, onward is not None, onward=onward)
         return self._tried_in_vain(connection, outcome, error, usable, now)
+
+    def _sent(self, connection: Connection, claim: Claim, receipt: Receipt, now: datetime) -> bool:
+        return self._claims.sent(connection, claim, receipt.to_json(), now, is_only_copy=receipt.is_only_copy)
 
     def _tried_in_vain(
         self, connection: Connection, outcome: Outcome, error: DeliveryError, usable: Collection[str], now: datetime

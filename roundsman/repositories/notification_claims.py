@@ -59,6 +59,12 @@ class Claim:
     """The alerts in whose log it is noted: those that a change of a digest was made for, else all that it shows."""
     edits: int | None = None
     is_digest: bool = False
+    copy: int = 0
+    """The how manieth message about this news on this channel, but for the first."""
+    maybe_sent: bool = False
+    """A process died while it was sending this, and nobody knows how far it came."""
+    told_twice: bool = False
+    """Of a change: the message was repeated after such a death, so there may be a copy without a receipt."""
     rank: int = 0
     """The lower, the more urgent."""
 
@@ -98,13 +104,24 @@ class NotificationClaims:
                 continue
             values = {"owner": owner, "lease_until": now + lease, "attempts": row.attempts + 1, "error": None}
             _set(connection, row.id, status=NotificationStatus.SENDING.value, **values)
-            return self._claim(connection, row, self._shown(connection, row, members, now), owner, can_edit)
+            shown = self._shown(connection, row, members, now)
+            copy = max(each.copy for each in members)
+            return self._claim(connection, row, shown, owner, can_edit=can_edit, copy=copy)
         return None
 
-    def sent(self, connection: Connection, claim: Claim, receipt: Mapping[str, Any], now: datetime) -> bool:
+    def sent(
+        self,
+        connection: Connection,
+        claim: Claim,
+        receipt: Mapping[str, Any],
+        now: datetime,
+        *,
+        is_only_copy: bool = False,
+    ) -> bool:
         """Record the delivery. False: the claim was lost meanwhile and nothing was changed."""
         done = _finish(claim.id, NotificationStatus.SENT, now).where(*_mine(claim))
-        if connection.execute(done.values(receipt=dict(receipt), error=None)).rowcount != 1:
+        is_unsure = claim.maybe_sent and not is_only_copy
+        if connection.execute(done.values(receipt=dict(receipt), error=None, maybe_sent=is_unsure)).rowcount != 1:
             return False
         if claim.is_digest and claim.edits is not None:
             _set(connection, claim.edits, edit_after=now + DIGEST_REST)
@@ -202,7 +219,7 @@ class NotificationClaims:
         return news
 
     def _claim(
-        self, connection: Connection, row: Row[Any], shows: tuple[int, ...], owner: str, can_edit: bool
+        self, connection: Connection, row: Row[Any], shows: tuple[int, ...], owner: str, *, can_edit: bool, copy: int
     ) -> Claim:
         is_change = row.edits is not None
         is_own_news = row.event == NotificationEvent.CHANGED or (is_change and row.is_digest and can_edit)
@@ -222,6 +239,9 @@ class NotificationClaims:
             news_of=tuple(_own_members(connection, row.id)) if is_own_news else shows,
             edits=row.edits,
             is_digest=row.is_digest,
+            copy=copy,
+            maybe_sent=row.maybe_sent,
+            told_twice=bool(row.told_maybe_sent),
             rank=row.rank,
         )
 
@@ -255,6 +275,7 @@ def _next(channel: str, now: datetime) -> Select[Any]:
             told.c.status.label("told_status"),
             told.c.receipt.label("told_receipt"),
             told.c.edit_after.label("told_edit_after"),
+            told.c.maybe_sent.label("told_maybe_sent"),
         )
         .outerjoin(told, told.c.id == notifications.c.edits)
         .where(

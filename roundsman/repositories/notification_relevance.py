@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, exists, select
+from sqlalchemy import Connection, Row, exists, or_, select
 
 from roundsman.repositories.alert_ends import UNTOLD
 from roundsman.repositories.notifications import NotificationEvent, NotificationStatus
@@ -13,7 +13,7 @@ TARGET_UNTOLD = "nobody was told of what is over"
 CAME_TRUE = "what it warns of has come true, which another message tells"
 NOT_SHOWN = "there is nothing to be changed by it"
 ONE_REPLY = "this channel cannot edit: one reply follows when all of the digest are over"
-REPLIED_ABOVE = "this channel cannot edit: the reply about a higher level tells the end"
+REPLIED_ABOVE = "this channel cannot edit: the reply to a later message tells the end"
 
 
 @dataclass(frozen=True)
@@ -25,19 +25,24 @@ class Member:
     has_risen: bool
     """Above the level that the message tells of."""
     left_out: bool
+    copy: int
+    """The how manieth message about this news on its channel."""
 
 
 def members_of(connection: Connection, notification_id: int) -> list[Member]:
     """What a message is about; those that have lasted longest first."""
     mine = notification_alerts
     query = (
-        select(mine.c.alert_id, mine.c.left_out, mine.c.level, alerts.c.status, alerts.c.level.label("alert_level"))
+        select(
+            mine.c.alert_id, mine.c.left_out, mine.c.level, mine.c.copy, alerts.c.status,
+            alerts.c.level.label("alert_level"),
+        )
         .join(alerts, alerts.c.id == mine.c.alert_id)
         .where(mine.c.notification_id == notification_id)
         .order_by(alerts.c.since_at, alerts.c.id)
-    )
+    )  # fmt: skip
     return [
-        Member(row.alert_id, row.status != "resolved", row.alert_level > row.level, row.left_out)
+        Member(row.alert_id, row.status != "resolved", row.alert_level > row.level, row.left_out, row.copy)
         for row in connection.execute(query)
     ]
 
@@ -68,8 +73,9 @@ def why_pointless(connection: Connection, row: Row[Any], members: list[Member], 
 
 
 def _all_replied_above(connection: Connection, row: Row[Any], shown: list[Member]) -> bool:
-    """Whether the end of each of them is told, or will be, in reply to a message about a higher level."""
+    """Whether the end of each of them is told, or will be, in reply to a message of a higher level, or a later one."""
     higher = notification_alerts
+    last = max((each.copy for each in shown), default=0)
     covered = (
         select(higher.c.alert_id)
         .join(notifications, notifications.c.id == higher.c.notification_id)
@@ -77,7 +83,7 @@ def _all_replied_above(connection: Connection, row: Row[Any], shown: list[Member
             higher.c.alert_id.in_([each.alert_id for each in shown]),
             higher.c.channel == row.channel,
             higher.c.event == NotificationEvent.RESOLVED.value,
-            higher.c.level > row.level,
+            or_(higher.c.level > row.level, (higher.c.level == row.level) & (higher.c.copy > last)),
             notifications.c.status.not_in([NotificationStatus.CANCELLED.value, NotificationStatus.FAILED.value]),
             exists().where(  # of what was told; else it is about to be cancelled
                 (told := notifications.alias("told")).c.id == notifications.c.edits,

@@ -38,6 +38,7 @@ class FakeChats(ThreadingHTTPServer):
         """What each chat took, in order."""
         self.shows: dict[str, dict[int, str]] = {}
         """The messages of each chat as they read now, by number."""
+        self.metadata: dict[tuple[str, int], Any] = {}
         self.provoked: list[str] = []
         self.keeps_rates = True
         self.met: Counter[str] = Counter()
@@ -50,6 +51,15 @@ class FakeChats(ThreadingHTTPServer):
 
     def handle_error(self, request: object, client_address: object) -> None:
         """A client that was cut off does not read its answer."""
+
+    def history(self, chat: str) -> list[dict[str, Any]]:
+        """The newest first, as Slack gives them."""
+        with self.lock:
+            shown = dict(self.shows.get(chat, {}))
+        return [
+            {"ts": f"{number}.1", "metadata": self.metadata.get((chat, number))}
+            for number in sorted(shown, reverse=True)
+        ]
 
     def judge(self, chat: str) -> str:
         """What a request to a chat meets: `taken`, `too_fast`, `asked_to_wait`, `unavailable`, `reset` or `slow`."""
@@ -88,6 +98,9 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         body: dict[str, Any] = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        if self.path.endswith("conversations.history"):
+            self._answer(200, {"ok": True, "messages": self.server.history(f"slack:{body['channel']}")})
+            return
         is_slack = self.path.startswith("/api/")
         chat = f"slack:{body.get('channel')}" if is_slack else f"telegram:{body.get('chat_id')}"
         with self.server.lock:
@@ -98,6 +111,8 @@ class _Handler(BaseHTTPRequestHandler):
                 shown = self.server.shows.setdefault(chat, {})
                 number = _edited(body) or len(shown) + 1
                 shown[number] = text
+                if "metadata" in body:
+                    self.server.metadata[chat, number] = body["metadata"]
         if met == "slow":
             time.sleep(SLOW_S)
         if met == "reset":

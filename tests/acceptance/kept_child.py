@@ -1,8 +1,9 @@
 """The victim of `test_kill_keeping.py`: one day of alerts that are held, released, repeated, raised and ended.
 
 Started once, it imports everything and forks one life after another, each with one line from stdin: the store, the
-file of progress, the service, and the point at which to die (or `-`). A life goes through the day from where the last
-one died, and writes the names of its points when it comes to the end. A step that was begun is begun again.
+file of progress, the service and its address, and the point at which to die, if any. A life goes through the day from
+where the last one died, and writes the names of its points when it comes to the end. A step that was begun is begun
+again.
 """
 
 import json
@@ -20,6 +21,7 @@ from crash_points import Points, watch_commits
 from roundsman.alerts.book import AlertBook
 from roundsman.alerts.channels.base import Channel, Receipt
 from roundsman.alerts.channels.slack import SlackChannel
+from roundsman.alerts.channels.telegram import TelegramChannel
 from roundsman.alerts.condition import Condition, Escalation
 from roundsman.alerts.delivery import Delivered
 from roundsman.alerts.keeper import AlertKeeper
@@ -69,7 +71,7 @@ RULES = Rules(
 class Watched:
     """The channel with points around its calls."""
 
-    def __init__(self, channel: SlackChannel, points: Points) -> None:
+    def __init__(self, channel: Channel, points: Points) -> None:
         self._channel, self._points = channel, points
         self.name, self.identity, self.can_edit = channel.name, channel.identity, channel.can_edit
         self.rates: tuple[Rate, ...] = ()
@@ -83,16 +85,21 @@ class Watched:
             return self._channel.edit(receipt, message)
 
 
+def channel_of(service: str, address: str, clock: ManualClock) -> Channel:
+    if service == "slack":
+        return SlackChannel("chat", clock, bot_token="xoxb-1-abcdefghijk", channel="C1", api_url=f"{address}/api/")
+    return TelegramChannel("chat", clock, bot_token="1:abcdefghijk", target="C1", api_url=address)
+
+
 class Day:
     """One life's view of it."""
 
-    def __init__(self, url: str, api_url: str, points: Points) -> None:
+    def __init__(self, url: str, service: str, address: str, points: Points) -> None:
         self.clock = ManualClock(MORNING)
         self.store = Store(StoreOptions(parse_url(url)))
         watch_commits(self.store, points)
-        slack = SlackChannel("slack", self.clock, bot_token="xoxb-1-abcdefghijk", channel="C1", api_url=api_url)
-        self.channel: Channel = Watched(slack, points)
-        self.book = AlertBook(self.store, self.clock, ["slack"], lambda: None, RULES)
+        self.channel: Channel = Watched(channel_of(service, address, self.clock), points)
+        self.book = AlertBook(self.store, self.clock, ["chat"], lambda: None, RULES)
         self.keeper = AlertKeeper(self.store, self.clock, self.book)
         self.sender = Sender(
             self.store, self.clock, Owner.this_process(), [self.channel], language=Language.ENGLISH,
@@ -129,7 +136,7 @@ class Day:
 
     def deliver(self) -> None:
         self.sender.wake()
-        while self.sender.run_once("slack") is not Delivered.NOTHING:
+        while self.sender.run_once("chat") is not Delivered.NOTHING:
             pass
 
 
@@ -154,9 +161,9 @@ STEPS: Mapping[float, Callable[[Day], None]] = {
 }  # fmt: skip
 
 
-def live(url: str, progress: Path, api_url: str, kill_at: str | None) -> None:
+def live(url: str, progress: Path, service: str, address: str, kill_at: str | None) -> None:
     points = Points(kill_at)
-    day = Day(url, api_url, points)
+    day = Day(url, service, address, points)
     done = int(progress.read_text() or 0) if progress.exists() else 0
     for number, (hours, step) in enumerate(STEPS.items()):
         day.clock.advance(MORNING + timedelta(hours=hours) - day.clock.now())
@@ -172,11 +179,11 @@ def live(url: str, progress: Path, api_url: str, kill_at: str | None) -> None:
 def main() -> None:
     logging.disable()  # two hundred lives say the same
     for line in sys.stdin:
-        url, progress, api_url, kill_at = json.loads(line)
+        url, progress, service, address, kill_at = json.loads(line)
         pid = os.fork()
         if pid == 0:
             try:
-                live(url, Path(progress), api_url, kill_at)
+                live(url, Path(progress), service, address, kill_at)
             except BaseException:  # noqa: BLE001 - a forked child must not go on as its parent
                 traceback.print_exc()
                 os._exit(1)

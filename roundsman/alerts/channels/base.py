@@ -50,6 +50,8 @@ class Receipt:
 
     words: str
     keys: Mapping[str, str] = field(default_factory=dict)
+    is_only_copy: bool = False
+    """The service was asked: no other message of that id stands there."""
 
     def to_json(self) -> dict[str, Any]:
         return {"words": self.words, "keys": dict(self.keys)}

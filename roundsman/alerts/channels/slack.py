@@ -1,13 +1,15 @@
 """Slack, by an incoming webhook or by a bot token with a channel.
 
-A bot can edit what it wrote; a webhook cannot, so there the end of an alert is a new message. Where answers are
-listened to, a bot's messages have buttons.
+A bot can edit what it wrote; a webhook cannot, so there the end of an alert is a new message. A bot with the scope
+`channels:history` also finds what a process wrote that died before it could say so, and does not write it again. Where
+answers are listened to, a bot's messages have buttons.
 """
 
 import re
 import urllib.request
 from collections.abc import Mapping
-from datetime import timedelta
+from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import Any
 
 from slack_sdk.webhook import WebhookClient, WebhookResponse
@@ -28,6 +30,12 @@ LONGEST_BLOCK = 3000
 LONGEST_ITEM = 200
 USER_ID, GROUP_ID = re.compile("[UW][A-Z0-9]{2,20}"), re.compile("S[A-Z0-9]{2,20}")
 """A name that was put where an id belongs must not become `<!channel>`, which wakes everybody."""
+
+EVENT_TYPE = "roundsman_alert"
+"""Of the metadata by which a message is found again (Slack, "Message metadata")."""
+MOST_LOOKED_AT = 200
+CLOCKS_DIFFER_S = 300
+"""Slack's clock is not ours."""
 
 NO_LONGER_EDITABLE = ("message_not_found", "cant_update_message", "edit_window_closed")
 
@@ -75,7 +83,35 @@ class SlackChannel:
     def send(self, message: Message) -> Receipt:
         if self._hook is not None:
             return self._send_by_hook(message)
-        return self._call("chat.postMessage", {"channel": self._channel, **_body(message, self._seal)})
+        body = {"channel": self._channel, **_body(message, self._seal)}
+        if message.id:
+            body["metadata"] = {"event_type": EVENT_TYPE, "event_payload": {"id": message.id}}
+        if message.sent_since is None:
+            return self._call("chat.postMessage", body)
+        standing = self._standing(message.sent_since)
+        found = None if standing is None else standing.get(message.id)
+        receipt = self._call("chat.postMessage", body) if found is None else self.edit(found, message)
+        return replace(receipt, is_only_copy=standing is not None)
+
+    def _standing(self, since: datetime) -> Mapping[str, Receipt] | None:
+        """Our messages since then, by their ids. None: without the scope for that nobody knows."""
+        assert self._bot is not None
+        oldest = f"{since.timestamp() - CLOCKS_DIFFER_S:.6f}"
+        asked = {"channel": self._channel, "oldest": oldest, "limit": MOST_LOOKED_AT, "include_all_metadata": True}
+        try:
+            answer = self._bot.call("conversations.history", asked)
+        except DeliveryError as error:
+            if error.fault is Fault.TEMPORARY:
+                raise  # asked again later, it may well be there
+            return None
+        found: dict[str, Receipt] = {}
+        for each in answer.get("messages") or ():
+            metadata = each.get("metadata") if isinstance(each, dict) else None
+            payload = metadata.get("event_payload") if isinstance(metadata, dict) else None
+            if isinstance(payload, dict) and each.get("ts"):
+                keys = {"channel": self._channel, "ts": str(each["ts"])}
+                found[str(payload.get("id"))] = Receipt(f"message {keys['ts']} in {keys['channel']}", keys)
+        return found
 
     def edit(self, receipt: Receipt, message: Message) -> Receipt:
         ts, channel = receipt.keys.get("ts"), receipt.keys.get("channel")
