@@ -70,11 +70,15 @@ def test_a_press_that_takes_long_is_confirmed_meanwhile_and_once(
 
 
 def test_a_press_that_the_store_did_not_take_is_not_confirmed(bench: Bench, server: FakeSlackApp, desk: Desk) -> None:
+    has_failed = threading.Event()
+
     def away() -> None:
+        has_failed.set()
         raise StoreError("the database is locked")
 
     desk.before.append(away)
     server.press("Acknowledge")
+    assert has_failed.wait(20)
     assert bench.press("I take it", "Minh") == "Yours now."
     assert "envelope-2" in server.confirmed
     assert "envelope-1" not in server.confirmed
