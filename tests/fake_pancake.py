@@ -6,6 +6,7 @@ a 429 without Retry-After. Time is the test's clock, and `skew` what its own clo
 """
 
 import json
+import re
 import socket
 import struct
 import threading
@@ -74,6 +75,8 @@ class FakePage:
     conversations: dict[str, Object] = field(default_factory=dict)
     messages: dict[str, dict[str, Object]] = field(default_factory=dict)
     users: list[Object] = field(default_factory=list)
+    statistics: Any = field(default_factory=dict)
+    """By a person's id, whatever the day."""
     asked_at: deque[float] = field(default_factory=lambda: deque(maxlen=5))
 
 
@@ -245,16 +248,23 @@ class FakePancake:
                 if conversation_id not in page.conversations:
                     return 200, {"success": False, "message": "Conversation not found"}
                 return 200, {"success": True, "messages": self._messages(page, conversation_id, params)}
-            case "v1", ["users"]:
-                rota = [each["id"] for each in page.users[:1]]
-                disabled = [{"id": "u-gone", "name": "Old Staff"}]
-                return 200, {
-                    "success": True,
-                    "users": page.users,
-                    "disabled_users": disabled,
-                    "round_robin_users": {"inbox": rota, "comment": []},
-                }
+            case "v1", [*what, "users"]:
+                return 200, self._statistics(page, params) if what == ["statistics"] else self._users(page)
         return 404, {"success": False, "message": "Route not found"}
+
+    def _users(self, page: FakePage) -> Object:
+        rota = [each["id"] for each in page.users[:1]]
+        return {
+            "success": True,
+            "users": page.users,
+            "disabled_users": [{"id": "u-gone", "name": "Old Staff"}],
+            "round_robin_users": {"inbox": rota, "comment": []},
+        }
+
+    def _statistics(self, page: FakePage, params: dict[str, str]) -> Object:
+        if not re.fullmatch(r"(\d\d/\d\d/\d{4} \d\d:\d\d:\d\d( - |$)){2}", params.get("date_range", "")):
+            return {"success": False, "message": "date_range is invalid"}
+        return {"success": True, "data": {"statistics": {}, "users": page.statistics}}
 
     def _of_user(self, method: str, steps: list[str], params: dict[str, str]) -> tuple[int, Object]:
         if params.get("access_token") != self.user_token:

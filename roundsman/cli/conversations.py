@@ -8,6 +8,7 @@ import typer
 
 from roundsman.cli.arguments import JsonOption
 from roundsman.cli.calendars import show_calendar
+from roundsman.cli.conversation_compare import compare_with_pancake
 from roundsman.cli.conversation_list import list_conversations, list_due
 from roundsman.cli.conversation_simulate import simulate_policies
 from roundsman.cli.conversation_snooze import snooze_conversation
@@ -45,6 +46,7 @@ def import_export(
 
 app.command("list")(list_conversations)
 app.command("due")(list_due)
+app.command("compare")(compare_with_pancake)
 app.command("calendar")(show_calendar)
 app.command("resync")(resync)
 app.command("why")(why_conversation)

@@ -3,10 +3,11 @@
 import json
 from collections.abc import Iterator
 from contextlib import closing
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from fake_pancake import FakePancake
+from fake_pancake import FakePancake, Misdeed
 from pancake_bench import PAGE
 
 from config import load
@@ -121,3 +122,80 @@ def _pages(app: App) -> dict[str, object]:
     with app.store.read() as connection:
         found: dict[str, PageSync] = PageSyncRepository().all(connection)
     return {page_id: each.retry_at for page_id, each in found.items()}
+
+
+# --- our numbers beside Pancake's ---
+
+
+def test_the_answers_of_a_day_are_compared_with_pancakes_own_count(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    def staff(name: str) -> dict[str, str]:
+        return {"id": PAGE, "uid": f"u-{name}", "admin_name": name}
+
+    clock = SystemClock()
+    with FakePancake(clock).running() as fake:
+        shop = fake.add_page()
+        now = clock.now().replace(microsecond=0)
+        asked_at = max(now - timedelta(minutes=30), now.replace(hour=0, minute=0, second=0))  # all on one day
+        fake.say(PAGE, "1", "m1", at=asked_at)
+        fake.say(PAGE, "1", "m2", staff("Hoà"), at=asked_at + timedelta(minutes=10))
+        fake.say(PAGE, "1", "m3", staff("Hoà"), at=asked_at + timedelta(minutes=11))
+        fake.say(PAGE, "2", "m4", staff("Minh"), at=asked_at)
+        shop.statistics = {
+            "u-1": {"user_name": "HOÀ", "inbox_count": 2, "average_response_time": 590_000},
+            "u-2": {"user_name": "Lan", "inbox_count": 3, "average_response_time": 0},
+            "u-3": {"user_name": "Nobody", "inbox_count": 0, "average_response_time": 0},
+        }
+        environ = environment(fake, tmp_path, ROUNDSMAN_TIME_ZONE="UTC")
+        day = asked_at.date().isoformat()
+        monkeypatch.chdir(tmp_path)
+
+        def call(*arguments: str) -> tuple[int, str]:
+            return command(*arguments, monkeypatch=monkeypatch, capsys=capsys, environ=environ)
+
+        assert call("jobs", "run", "data_sync")[0] == 0
+        code, out = call("conversations", "compare", PAGE, "--day", day, "--json")
+        assert code == 0
+        found = json.loads(out)
+        assert fake.requests[-1][1]["date_range"] == f"{asked_at:%d/%m/%Y} 00:00:00 - {asked_at:%d/%m/%Y} 23:59:59"
+        assert found == {
+            "page_id": PAGE,
+            "day": day,
+            "people": [
+                {"name": "Lan", "messages": None, "pancake_messages": 3, "average": None, "pancake_average": None},
+                {"name": "Hoà", "messages": 2, "pancake_messages": 2, "average": 600.0, "pancake_average": 590.0},
+                {"name": "Minh", "messages": 1, "pancake_messages": None, "average": None, "pancake_average": None},
+            ],
+        }
+        code, out = call("conversations", "compare", PAGE, "--day", day)
+        assert [line.split()[:4] for line in out.splitlines()] == [
+            ["STAFF", "MESSAGES", "PANCAKE", "GAP"],
+            ["Lan", "3", "-3"],
+            ["Hoà", "2", "2", "+0"],
+            ["Minh", "1", "+1"],
+            ["The", "store", "holds", "2"],
+        ]
+        assert call("conversations", "compare", "999")[1] == (
+            "roundsman: There is no token for page '999'; there are tokens for 100.\n"
+        )
+        assert call("conversations", "compare", PAGE, "--day", "today") == (
+            2, "roundsman: --day 'today' is no date; write it like 2026-03-03.\n",
+        )  # fmt: skip
+        fake.misbehave(Misdeed.TOKEN, 1)
+        code, out = call("conversations", "compare", PAGE)
+        assert (code, out.count("\n"), shop.token in out) == (1, 1, False)
+
+
+def test_without_pancake_there_is_nothing_to_compare_with(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    environ = {"ROUNDSMAN_STATE_DIR": str(tmp_path / "state")}
+    code, out = command(
+        "conversations", "compare", PAGE, monkeypatch=monkeypatch, capsys=capsys, environ=environ
+    )  # fmt: skip
+    assert (code, out) == (
+        2,
+        "roundsman: Pancake is not set up, so there is nothing to compare with; set PANCAKE_PAGE_ACCESS_TOKENS.\n",
+    )

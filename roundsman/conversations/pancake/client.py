@@ -6,7 +6,7 @@ the errand lasts. What is left is a PancakeError of a known kind.
 
 import random
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
@@ -14,6 +14,7 @@ from roundsman.clock import Clock
 from roundsman.conversations.pancake.errand import Errand
 from roundsman.conversations.pancake.fault import Fault, PancakeError
 from roundsman.conversations.pancake.pacing import Pacing
+from roundsman.conversations.pancake.statistics import UserStatistics, date_range, user_statistics
 from roundsman.conversations.pancake.token import PageAccess, Token
 from roundsman.retry import backoff
 
@@ -124,6 +125,11 @@ class PancakeClient:
         rotas = answer.get("round_robin_users")
         rotas = rotas if isinstance(rotas, dict) else {}
         return PageUsers(names, _ids(rotas.get("inbox")), _ids(rotas.get("comment")))
+
+    def statistics(self, page: PageAccess, first: datetime, last: datetime, errand: Errand) -> list[UserStatistics]:
+        """What Pancake counts of a page's people between two moments of the page's own clock, both included."""
+        path = f"/api/public_api/v1/pages/{_quoted(page.page_id)}/statistics/users"
+        return user_statistics(self._of_page(path, {"date_range": date_range(first, last)}, page, errand))
 
     def close(self) -> None:
         """Let the connections go."""
