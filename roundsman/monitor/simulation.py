@@ -82,6 +82,11 @@ class _Walk:
         self._book = book
         self._rows: dict[str, WatchRow] = {}
         self._known: dict[str, Observation] = {}
+        self._place = 0
+        """In the observations: those before it are known."""
+        self._began_at: datetime | None = None
+        self._listed: frozenset[str] = frozenset()
+        """What the round that began then looks at."""
         self._due: list[tuple[datetime, str]] = []
         """A heap; an entry that no longer tells the row's moment is passed over."""
         self._stale: dict[str, list[StaleSpan]] = {}
@@ -93,14 +98,19 @@ class _Walk:
 
     def told(self) -> list[Told]:
         found: list[Told] = []
-        place = 0
-        observations = self._past.observations
         for each in self._past.rounds:
-            while place < len(observations) and observations[place].seen_at <= each.known_until:
-                self._take(observations[place])
-                place += 1
-            found += self._round(*each)
+            self._know(each.began_at)
+            due = self._due_of(each)
+            self._know(each.known_until)
+            found += self._round(due, *each)
         return [each for each in found if self._past.start <= each.at < self._past.end]
+
+    def _know(self, moment: datetime) -> None:
+        """Take what was observed until then."""
+        observations = self._past.observations
+        while self._place < len(observations) and observations[self._place].seen_at <= moment:
+            self._take(observations[self._place])
+            self._place += 1
 
     def _take(self, seen: Observation) -> None:
         name = seen.conversation_id
@@ -109,12 +119,24 @@ class _Walk:
         facts, policy = self._judged_by(seen)
         self._put(next_look(row._replace(snoozed_until=seen.snoozed_until), facts, policy, seen.seen_at))
 
-    def _round(self, now: datetime, known_until: datetime) -> Iterator[Told]:
-        later: list[tuple[datetime, str]] = []
-        while self._due and self._due[0][0] <= now:
+    def _due_of(self, each: PastRound) -> list[str]:
+        """What a round looks at: the rows that were due when it began, and of these what its parts before have left."""
+        names: dict[str, None] = {}
+        while self._due and self._due[0][0] <= each.began_at:
             due_at, name = heapq.heappop(self._due)
             row = self._rows.get(name)
-            if row is None or row.due_at != due_at:
+            if row is not None and row.due_at == due_at:
+                names[name] = None
+        if self._began_at != each.began_at:
+            self._began_at, self._listed = each.began_at, frozenset(names)
+        for name in names.keys() - self._listed:  # came in while it was under way
+            self._put(self._rows[name])
+        return [name for name in names if name in self._listed]
+
+    def _round(self, due: Sequence[str], now: datetime, known_until: datetime) -> Iterator[Told]:
+        for name in due:
+            row = self._rows.get(name)
+            if row is None:
                 continue
             seen = self._known[name]
             facts, policy = self._judged_by(seen)
@@ -128,13 +150,8 @@ class _Walk:
                 )
             if step.is_over:
                 self._rows.pop(name)
-            elif step.row.due_at is not None and step.row.due_at <= now:
-                self._rows[name] = step.row
-                later.append((step.row.due_at, name))  # exactly now, or nothing may be told yet: the next round
             else:
-                self._put(step.row)
-        for entry in later:
-            heapq.heappush(self._due, entry)
+                self._put(step.row)  # due again at once if nothing may be told yet: the next round looks
 
     def _put(self, row: WatchRow) -> None:
         if row.state.is_idle and row.incident_since is None:

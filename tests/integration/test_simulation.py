@@ -191,6 +191,24 @@ def test_an_answer_right_after_a_round_that_has_told_was_not_known_to_it(desk: R
     assert compared(desk) == ([1], [1])
 
 
+def test_a_question_that_came_in_while_a_round_was_under_way_was_for_the_next_one(desk: Rounds) -> None:
+    desk.book = levels(15, 30)
+    desk.take(QUESTION)
+    walk(desk)
+    desk.clock.advance(timedelta(minutes=16))
+
+    def ask() -> None:
+        desk.clock.advance(2 * SECOND)
+        desk.take(export(messages=[message("m2", ago(0), name="2")]))  # brought late: it waits too long already
+
+    with while_it_reads(ask):
+        walk(desk)
+    desk.clock.advance(SECOND)
+    desk.take(export(messages=[message("a2", desk.clock.now(), staff(), name="2")]))
+    walk(desk)
+    assert compared(desk) == ([1], [1])
+
+
 def test_a_round_that_was_killed_has_told_what_it_had_written(desk: Rounds) -> None:
     desk.book = levels(15, 30)
     desk.take(QUESTION)
