@@ -15,11 +15,11 @@ from typing import Any
 
 import pytest
 from driven_runs import ClockAhead, Ground
+from redis_server import RedisServer
 from servers import TEMPLATE, PostgresServer
 from sqlalchemy.engine import URL
 
 from roundsman.queues.base import Queue, QueueOptions
-from roundsman.repositories.engine import Store
 
 LEASE_S = 3_600.0
 """Longer than any test: whatever waits for the lease of a dead process is stuck."""
@@ -28,8 +28,6 @@ SQS_LEASE_S = 30.0
 tests let it pass."""
 NAMES = {"sqlite": (), "postgres": ("postgres",), "sqlite-redis": (), "postgres-redis": ("postgres",), "sqlite-sqs": ()}
 """Store and queue, with the marks of their tests."""
-AT_ONCE = {"sqs": 4}
-"""SQS delays by whole seconds: lives there wait more than they work."""
 ALL = [pytest.param(name, marks=[getattr(pytest.mark, mark) for mark in marks]) for name, marks in NAMES.items()]
 CHEAP = ALL[:3]
 DEAR = ("postgres-redis", "sqlite-sqs")
@@ -95,15 +93,17 @@ class Grounds:
     def __init__(self, sort: str, request: pytest.FixtureRequest, folder: Path, stack: ExitStack) -> None:
         self.sort = sort
         self._store, _, self._queue = sort.partition("-")
-        self._request, self._folder, self._stack = request, folder, stack
+        self._folder = folder
         self._count = 0
         folder.mkdir()
         if self._store == "sqlite":
-            template: Store = request.getfixturevalue("sqlite_store")
-            template.close()  # moves everything from the journal into the file
-            self._template = Path(str(template.options.url.database))
+            self._template: Path = request.getfixturevalue("sqlite_template")
+        else:
+            self._postgres: PostgresServer = request.getfixturevalue("postgres_server")
         if self._queue == "sqs":
             self._account = stack.enter_context(request.getfixturevalue("sqs_server").account())
+        elif self._queue == "redis":
+            self._redis: RedisServer = request.getfixturevalue("redis_server")
 
     @contextmanager
     def one(self) -> Iterator[Ground]:
@@ -127,17 +127,15 @@ class Grounds:
             shutil.copy(self._template, folder / "roundsman.db")
             yield URL.create("sqlite", database=str(folder / "roundsman.db"))
             return
-        server: PostgresServer = self._request.getfixturevalue("postgres_server")
-        with server.database(template=TEMPLATE) as url:
+        with self._postgres.database(template=TEMPLATE) as url:
             yield url
 
     @contextmanager
     def _place(self) -> Iterator[Mapping[str, Any]]:
         if self._queue == "redis":
-            server = self._request.getfixturevalue("redis_server")
             name = f"t-{token_hex(8)}"
-            yield {"redis": (server.url, name)}
-            with server.client() as client:
+            yield {"redis": (self._redis.url, name)}
+            with self._redis.client() as client:
                 for key in client.scan_iter(f"{{{name}}}:*", count=1_000):
                     client.unlink(key)
         elif self._queue == "sqs":
@@ -147,10 +145,14 @@ class Grounds:
             yield {}
 
 
+def at_once(sort: str) -> int:
+    """How many work well beside each other. SQS delays by whole seconds: lives there wait more than they work."""
+    return 6 if sort.endswith("-sqs") else 2
+
+
 @contextmanager
-def grounds(request: pytest.FixtureRequest, sort: str, folder: Path) -> Iterator[list[Grounds]]:
-    """For as many who work beside each other."""
-    count = AT_ONCE.get(sort.partition("-")[2], 1)
+def grounds(request: pytest.FixtureRequest, sort: str, folder: Path, count: int = 1) -> Iterator[list[Grounds]]:
+    """For so many who work beside each other."""
     with ExitStack() as stack:
         yield [Grounds(sort, request, folder / str(number), stack) for number in range(count)]
 

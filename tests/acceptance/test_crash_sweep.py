@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TypeVar
 
 import pytest
-from crash_lives import ALL, CHEAP, DEAR, KILLED, STORES, Grounds, Lives, grounds, lives, queue_of
+from crash_lives import ALL, CHEAP, DEAR, KILLED, STORES, Grounds, Lives, at_once, grounds, lives, queue_of
 from driven_runs import Ground, in_queue
 from sqlalchemy import select, text
 from trial_workflows import TRIAL_RECORD
@@ -125,7 +125,7 @@ class Trial:
 
 @pytest.fixture
 def where(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[list[Grounds]]:
-    with grounds(request, request.param, tmp_path) as made:
+    with grounds(request, request.param, tmp_path, at_once(request.param)) as made:
         yield made
 
 
