@@ -23,6 +23,7 @@ for _name in ("NO_PROXY", "no_proxy"):  # the fakes of Slack and Telegram listen
     os.environ[_name] = "localhost,127.0.0.1,::1"
 
 import shutil  # noqa: E402  the environment is scrubbed first
+import signal  # noqa: E402
 from collections.abc import Generator, Iterator  # noqa: E402
 from contextlib import ExitStack, closing  # noqa: E402
 from datetime import UTC, datetime  # noqa: E402
@@ -94,6 +95,9 @@ _folder = pytest.StashKey[Path]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    # A shell makes whatever it puts into the background deaf to Ctrl-C, and so would the daemons be that tests start
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     config.addinivalue_line("markers", "needs(*features): what a queue's place must be able to do (queue_places.py)")
     told: dict[str, Any] = getattr(config, "workerinput", {})
     config.stash[_folder] = Path(told["servers"]) if told else make_folder()
