@@ -1,13 +1,15 @@
 """Whatever happens in whatever order: in the end the store holds what Pancake holds, and it never claimed too much."""
 
+import shutil
 from contextlib import closing, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import pytest
 from fake_pancake import Cursor, FakePancake, Misdeed
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pancake_bench import PAGE, Bench, staff, truth
 from sqlalchemy.engine import URL
@@ -17,7 +19,6 @@ from roundsman.conversations.pancake.fault import PancakeError
 from roundsman.conversations.pancake.page_syncer import SyncOptions
 from roundsman.repositories.engine import Store, StoreOptions
 from roundsman.repositories.page_syncs import PageSyncRepository
-from roundsman.repositories.schema import ensure_schema
 
 START = datetime(2026, 3, 3, 4, 0, tzinfo=UTC)
 FAULTS = [each for each in Misdeed if each not in (Misdeed.SLOW, Misdeed.HUGE)]
@@ -41,12 +42,12 @@ class Killed(BaseException):
 class World:
     """Pancake, and one installation after the other that syncs it."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, template: Path) -> None:
         self.clock = ManualClock(START)
         self.fake = FakePancake(self.clock)
         self.fake.add_page()
-        self.store = Store(StoreOptions(URL.create("sqlite", database=str(folder / "store.db"))))
-        ensure_schema(self.store, backups=folder, clock=self.clock)
+        file = shutil.copy(template, folder / "store.db")
+        self.store = Store(StoreOptions(URL.create("sqlite", database=str(file))))
         self.told: list[dict[str, Any]] = []
 
     def walk(self, taken: list[tuple[Any, ...]]) -> None:
@@ -126,11 +127,12 @@ class World:
         return bench
 
 
-@settings(deadline=None)
-@given(steps)
-def test_in_the_end_the_store_is_equal_to_the_truth(taken: list[tuple[Any, ...]]) -> None:
+@pytest.mark.timeout(600)
+@settings(suppress_health_check=[HealthCheck.too_slow])
+@given(taken=steps)
+def test_in_the_end_the_store_is_equal_to_the_truth(sqlite_template: Path, taken: list[tuple[Any, ...]]) -> None:
     with TemporaryDirectory() as folder:
-        world = World(Path(folder))
+        world = World(Path(folder), sqlite_template)
         with world.fake.running(), closing(world.store):
             world.walk(taken)
             with closing(world.settle()) as bench:
