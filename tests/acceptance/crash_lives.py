@@ -30,7 +30,7 @@ NAMES = {"sqlite": (), "postgres": ("postgres",), "sqlite-redis": (), "postgres-
 """Store and queue, with the marks of their tests."""
 ALL = [pytest.param(name, marks=[getattr(pytest.mark, mark) for mark in marks]) for name, marks in NAMES.items()]
 CHEAP = ALL[:3]
-DEAR = ("postgres-redis", "sqlite-sqs")
+DEAR = ("postgres", "postgres-redis", "sqlite-sqs")
 """Where a life takes longest."""
 STORES = ALL[:2]
 

@@ -221,6 +221,6 @@ def test_nor_does_a_kill_of_who_clears_up_after_a_kill(where: Sequence[Grounds])
 @pytest.mark.parametrize("where", STORES, indirect=True)
 def test_nor_of_the_process_that_submits_and_drives_it_at_once(where: Sequence[Grounds]) -> None:
     points = Sweep(inside=True).over(where)
-    assert "runs: before commit 1" in points  # which stores and claims in one
+    assert "runs: after commit 1" in points  # which stores and claims in one
     assert not any(point.startswith("MainThread") and point.endswith("commit 2") for point in points)
     assert len(points) >= 24
