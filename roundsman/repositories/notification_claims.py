@@ -28,6 +28,7 @@ from sqlalchemy import (
 from roundsman.repositories.alert_ends import UNTOLD
 from roundsman.repositories.alert_log import AlertLog, LogEntry, LogEvent
 from roundsman.repositories.audience import EVERYBODY, Audience
+from roundsman.repositories.late_changes import add_change
 from roundsman.repositories.notification_heirs import hand_on, heir_of
 from roundsman.repositories.notification_relevance import CAME_TRUE, Member, is_news, members_of, why_pointless
 from roundsman.repositories.notifications import UNFINISHED, NotificationEvent, NotificationStatus, is_off
@@ -124,7 +125,8 @@ class NotificationClaims:
         if connection.execute(done.values(receipt=dict(receipt), error=None, maybe_sent=is_unsure)).rowcount != 1:
             return False
         if claim.is_digest and claim.edits is not None:
-            _set(connection, claim.edits, edit_after=now + DIGEST_REST)
+            # Where there was nothing to edit it is a new message, and that one is to be edited next
+            _set(connection, claim.edits, edit_after=now + DIGEST_REST, receipt=dict(receipt))
         self._note(connection, claim, LogEvent.TOLD, {"words": receipt.get("words")}, now)
         return True
 
@@ -195,6 +197,9 @@ class NotificationClaims:
     ) -> None:
         if row.maybe_sent:
             connection.execute(_finish(row.id, NotificationStatus.SENT, now))
+            over = [each.alert_id for each in members if not each.is_open and not each.left_out]
+            if over and row.edits is None:  # they ended while it was to be repeated, and so nobody was to hear of it
+                add_change(connection, row, over, now)
             return
         connection.execute(_finish(row.id, NotificationStatus.CANCELLED, now))
         about = _own_members(connection, row.id) if row.edits else [each.alert_id for each in members]

@@ -5,7 +5,7 @@ from datetime import timedelta
 from itertools import pairwise
 
 import pytest
-from alert_outbox import Outbox
+from alert_outbox import ME, Outbox
 from alert_samples import KIND, unreplied
 
 from roundsman.alerts.book import Condition
@@ -216,3 +216,21 @@ def test_a_thousand_in_one_digest_end_in_one_transaction(outbox: Outbox, tell: b
         assert len(outbox.send().shows) == 1_000
     outbox.resolve(*names)
     assert [len(claim.news_of) for claim in outbox.drain()] == ([1_000] if tell else [])
+
+
+@pytest.mark.parametrize("comes_back", ["failed", "its sender died"])
+def test_a_change_that_comes_back_joins_the_one_that_waits(outbox: Outbox, comes_back: str) -> None:
+    outbox.fire("1", "2", "3", audience=SALES)
+    outbox.send()
+    outbox.resolve("1")
+    flying = outbox.claimed()
+    outbox.resolve("2")
+    with outbox.store.write() as connection:
+        if comes_back == "failed":
+            assert outbox.claims.retry(connection, flying, outbox.clock.now(), "HTTP 503")
+        else:
+            assert outbox.claims.release(connection, [ME], [], outbox.clock.now()) == 1
+    (change,) = outbox.drain()
+    assert sorted(outbox.subjects(change.news_of)) == ["1", "2"]
+    with outbox.store.write() as connection:
+        assert not outbox.claims.sent(connection, flying, {"words": "late"}, outbox.clock.now()), "the claim is lost"

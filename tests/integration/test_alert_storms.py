@@ -169,6 +169,43 @@ steps = st.one_of(
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @example(life=[("fire", {"a", "b", "c", "d"}, 0), ("killed after", "bot", 0), ("resolve", {"b"}, 0)])
+@example(
+    life=[
+        ("fire", set("abcd"), 1),
+        ("none", "bot", 0),
+        ("resolve", {"a"}, 0),
+        ("killed before", "bot", 0),
+        ("resolve", {"b"}, 0),
+        ("none", "bot", 0),
+    ]
+)
+@example(
+    life=[
+        ("fire", set("abcd"), 1),
+        ("none", "bot", 0),
+        ("resolve", {"a"}, 0),
+        ("killed after", "bot", 0),
+        ("resolve", {"b"}, 0),
+        ("none", "bot", 0),
+    ]
+)
+@example(
+    life=[("fire", set("bcdf"), 0), ("killed after", "bot", 0), ("escalate", set("bc"), 3), ("resolve", set("cf"), 0)]
+)
+@example(
+    life=[
+        ("fire", {"a"}, 0),
+        ("escalate", {"a"}, 1),
+        ("fire", set("bcdef"), 0),
+        ("escalate", set("be"), 1),
+        ("none", "bot", 0),
+        ("resolve", set("bea"), 0),
+        ("killed before", "bot", 0),
+        ("resolve", {"f"}, 0),
+        ("none", "hook", 0),
+        ("escalate", set("cd"), 1),
+    ]
+)
 @given(life=st.lists(steps, min_size=12, max_size=40))
 def test_in_any_storm_everybody_hears_of_the_beginning_and_of_the_end(
     sqlite_store: Store, clock: ManualClock, life: list[tuple[str, set[str], int]]
