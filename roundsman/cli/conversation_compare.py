@@ -66,7 +66,7 @@ def _threads(session: Session, page: str) -> list[list[ChatMessage]]:
                 for each in batch
                 if each.conversation.page_id == page and each.conversation.type == INBOX
             }
-            found += read_threads(reader, inbox).values()
+            found += read_threads(connection, reader, inbox).values()
     return found
 
 

@@ -19,8 +19,10 @@ from sqlalchemy.engine import URL
 from roundsman.alerts.book import AlertBook
 from roundsman.alerts.condition import Escalation
 from roundsman.cli import main
+from roundsman.cli.alert_why import words_of
 from roundsman.clock import SystemClock
 from roundsman.errors import EXIT_DONE, EXIT_FAILED, EXIT_USAGE
+from roundsman.repositories.alert_log import LogEntry, LogEvent
 from roundsman.repositories.alerts import AlertRepository
 from roundsman.repositories.audience import Audience, Mention
 from roundsman.repositories.channels import ChannelRepository
@@ -270,6 +272,18 @@ def test_the_list_tells_why_a_delivery_failed_or_waits_and_until_when(call: Call
     assert "telegram failed: Telegram answered HTTP 400" in out
     assert "mail pending, the channel is off" in out
     assert "Channel mail is switched off: it said no." in out
+
+
+def test_why_tells_where_news_went_on_and_where_nobody_took_it() -> None:
+    at = SystemClock().now()
+
+    def words(event: LogEvent, **detail: object) -> str:
+        return words_of(LogEntry(1, at, event, 1, "slack", {"news": "firing", "reason": "HTTP 503", **detail}))
+
+    assert words(LogEvent.GAVE_UP, goes_on_to="email") == "gave up telling on slack: HTTP 503; goes on to email"
+    assert words(LogEvent.GAVE_UP) == "gave up telling on slack: HTTP 503; no other channel is left"
+    assert words(LogEvent.GAVE_UP, news="resolved") == "gave up telling of its end on slack: HTTP 503"
+    assert words(LogEvent.UNTAKEN, tries=3) == "tried on slack 3 times in vain: HTTP 503; no other channel is left"
 
 
 def test_a_test_message_arrives_and_switches_the_channel_on_again(

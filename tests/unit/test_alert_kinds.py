@@ -74,9 +74,9 @@ def test_the_time_left_follows_from_the_limit_where_no_moment_is_named(due: dict
 @pytest.mark.parametrize(
     ("target", "english", "vietnamese"),
     [
-        ("first", "the limit for a first answer is 15 min", "quá ngưỡng trả lời đầu tiên 15 phút"),
-        ("next", "the limit for the next answer is 15 min", "quá ngưỡng trả lời tiếp theo 15 phút"),
-        (None, "the limit is 15 min", "quá ngưỡng 15 phút"),
+        ("first", "the limit for a first answer is 15 min", "hạn trả lời lần đầu là 15 phút"),
+        ("next", "the limit for the next answer is 15 min", "hạn trả lời tiếp theo là 15 phút"),
+        (None, "the limit is 15 min", "hạn trả lời là 15 phút"),
     ],
 )
 def test_the_limit_says_which_answer_is_due(target: str | None, english: str, vietnamese: str) -> None:
@@ -86,9 +86,10 @@ def test_the_limit_says_which_answer_is_due(target: str | None, english: str, vi
 
 def test_the_wait_is_charged_to_those_in_whose_shifts_it_fell() -> None:
     charged = alert(charged=[{"name": "Lan", "minutes": 30}, {"name": "Minh", "minutes": 12.9}, {"name": None}, 7])
-    assert said(charged, FIRING, EN).lines[1] == "In the shifts of Lan 30 min, Minh 12 min"
-    assert said(charged, FIRING, VI).lines[1] == "Trong ca của Lan 30 phút, Minh 12 phút"
-    assert said(ended(charged, answered_at="x"), RESOLVED, EN).lines[-1] == "In the shifts of Lan 30 min, Minh 12 min"
+    english = "In the shifts of Lan (30 min), Minh (12 min)"
+    assert said(charged, FIRING, EN).lines[1] == english
+    assert said(charged, FIRING, VI).lines[1] == "Trong ca của Lan (30 phút), Minh (12 phút)"
+    assert said(ended(charged, answered_at="x"), RESOLVED, EN).lines[-1] == english
 
 
 @pytest.mark.parametrize(
@@ -142,12 +143,12 @@ def test_people_are_called_by_news_and_not_by_its_end() -> None:
 def test_a_page_without_new_data() -> None:
     stale = alert("page_stale", data_age_minutes=42, last_error="HTTP 503 for lan@example.com")
     assert lines(said(stale, FIRING, EN, OPENED + timedelta(minutes=3))) == [
-        "No new data of Shop A for 45 min",
+        "No new data from Shop A for 45 min",
         "Until there is, nobody is reminded of its customers",
         "Last error: HTTP 503 for •••",
     ]
     assert lines(said(stale, FIRING, VI)) == [
-        "Shop A không có dữ liệu mới 42 phút nay",
+        "Shop A đã 42 phút không có dữ liệu mới",
         "Tạm ngừng nhắc khách chờ trên trang này cho đến khi có dữ liệu mới",
         "Lỗi gần nhất: HTTP 503 for •••",
     ]

@@ -41,7 +41,7 @@ def test_a_waiting_customer_in_both_languages() -> None:
     assert english.title == "Nguyễn Thị Lan has waited 23 min on Shop A (Messenger)"
     assert english.lines == ("Waiting since 10:37 on 3 March, the limit is 15 min",)
     assert vietnamese.title == "Nguyễn Thị Lan đã chờ 23 phút trên Shop A (Messenger)"
-    assert vietnamese.lines == ("Chưa được trả lời từ 10:37 ngày 03/03, quá ngưỡng 15 phút",)
+    assert vietnamese.lines == ("Chưa được trả lời từ 10:37 ngày 03/03, hạn trả lời là 15 phút",)
     assert (english.link_label, vietnamese.link_label) == ("Open the conversation", "Mở hội thoại")
     assert english.link == "https://pancake.vn/shop-a?c_id=1"
 

@@ -49,7 +49,7 @@ def unreplied_resolved(facts: UnrepliedFacts) -> tuple[str, ...]:
 def page_stale(facts: PageFacts) -> tuple[str, ...]:
     age = f" for {duration(facts.age)}" if facts.age is not None else ""
     return (
-        f"No new data of {_page(facts)}{age}",
+        f"No new data from {_page(facts)}{age}",
         "Until there is, nobody is reminded of its customers",
         *([f"Last error: {facts.error}"] if facts.error else []),
     )
@@ -154,7 +154,7 @@ def _details(facts: UnrepliedFacts) -> tuple[str, ...]:
 
 
 def _charged(facts: UnrepliedFacts) -> tuple[str, ...]:
-    whose = ", ".join(f"{name} {minutes} min" for name, minutes in facts.charged)
+    whose = ", ".join(f"{name} ({minutes} min)" for name, minutes in facts.charged)
     return (f"In the shifts of {whose}",) if whose else ()
 
 

@@ -13,7 +13,7 @@ MORE = "và {count} mục khác"
 def unreplied_warning(facts: UnrepliedFacts) -> tuple[str, ...]:
     """The title, then further lines."""
     left = f", còn {duration(facts.left)} là quá hạn" if facts.left is not None else ""
-    due = f", cần trả lời trước {moment(facts.due)}" if facts.due is not None else _limit(facts, "ngưỡng")
+    due = f", cần trả lời trước {moment(facts.due)}" if facts.due is not None else _limit(facts)
     return (
         f"{_customer(facts)} đã chờ {duration(facts.waited)} trên {_place(facts)}{left}",
         f"Chưa được trả lời từ {moment(facts.since)}{due}",
@@ -24,7 +24,7 @@ def unreplied_warning(facts: UnrepliedFacts) -> tuple[str, ...]:
 def unreplied_firing(facts: UnrepliedFacts) -> tuple[str, ...]:
     return (
         f"{_customer(facts)} đã chờ {duration(facts.waited)} trên {_place(facts)}",
-        f"Chưa được trả lời từ {moment(facts.since)}{_limit(facts, 'quá ngưỡng')}",
+        f"Chưa được trả lời từ {moment(facts.since)}{_limit(facts)}",
         *_details(facts),
     )
 
@@ -53,9 +53,9 @@ def _resolution(resolution: str) -> str:
 
 
 def page_stale(facts: PageFacts) -> tuple[str, ...]:
-    age = f" {duration(facts.age)} nay" if facts.age is not None else ""
+    age = f"đã {duration(facts.age)} " if facts.age is not None else ""
     return (
-        f"{_page(facts)} không có dữ liệu mới{age}",
+        f"{_page(facts)} {age}không có dữ liệu mới",
         "Tạm ngừng nhắc khách chờ trên trang này cho đến khi có dữ liệu mới",
         *([f"Lỗi gần nhất: {facts.error}"] if facts.error else []),
     )
@@ -140,9 +140,9 @@ def duration(span: timedelta) -> str:
     return f"{hours // 24} ngày {hours % 24} giờ"
 
 
-def _limit(facts: UnrepliedFacts, words: str) -> str:
-    answer = {"first": " trả lời đầu tiên", "next": " trả lời tiếp theo"}.get(facts.target, "")
-    return f", {words}{answer} {facts.threshold_minutes} phút" if facts.threshold_minutes is not None else ""
+def _limit(facts: UnrepliedFacts) -> str:
+    answer = {"first": " lần đầu", "next": " tiếp theo"}.get(facts.target, "")
+    return f", hạn trả lời{answer} là {facts.threshold_minutes} phút" if facts.threshold_minutes is not None else ""
 
 
 def _details(facts: UnrepliedFacts) -> tuple[str, ...]:
@@ -160,7 +160,7 @@ def _details(facts: UnrepliedFacts) -> tuple[str, ...]:
 
 
 def _charged(facts: UnrepliedFacts) -> tuple[str, ...]:
-    whose = ", ".join(f"{name} {minutes} phút" for name, minutes in facts.charged)
+    whose = ", ".join(f"{name} ({minutes} phút)" for name, minutes in facts.charged)
     return (f"Trong ca của {whose}",) if whose else ()
 
 
