@@ -17,6 +17,7 @@ from roundsman.logs import fields
 from roundsman.repositories.alert_log import AlertLog, LogEntry, LogEvent
 from roundsman.repositories.alerts import Alert, AlertStatus
 from roundsman.repositories.audience import Audience
+from roundsman.repositories.departing import DepartingRepository
 from roundsman.repositories.engine import Store
 from roundsman.repositories.held import HeldRepository
 from roundsman.repositories.rises import RiseRepository
@@ -41,6 +42,7 @@ class AlertKeeper:
         self._clock = clock
         self._book = book
         self._held = HeldRepository()
+        self._departing = DepartingRepository()
         self._rises = RiseRepository()
 
     def keep(self) -> int:
@@ -65,7 +67,7 @@ class AlertKeeper:
 
     def _fold(self) -> None:
         with self._store.read() as connection:
-            is_crowded = bool(self._held.crowded(connection, OVERFLOW))
+            is_crowded = bool(self._departing.crowded(connection, OVERFLOW))
         if is_crowded:
             with self._book.transaction(OURSELVES) as desk:
                 desk.fold(MOST_FOLDED)

@@ -21,6 +21,7 @@ from roundsman.alerts.stages.route import route
 from roundsman.alerts.stages.silence import Mute, silence
 from roundsman.repositories.alert_log import AlertLog, LogEntry, LogEvent
 from roundsman.repositories.alerts import AlertRepository, AlertStatus
+from roundsman.repositories.departing import DepartingRepository
 from roundsman.repositories.held import HeldMessage, HeldRepository, Released
 from roundsman.repositories.notifications import HeldBy, Hold, NotificationRepository
 from roundsman.repositories.rises import RiseRepository
@@ -46,6 +47,7 @@ class Pipeline:
         self.channels = tuple(channels)
         self._alerts = AlertRepository()
         self._held = HeldRepository()
+        self._departing = DepartingRepository()
         self._rises = RiseRepository()
         self._log = AlertLog()
 
@@ -78,8 +80,8 @@ class Pipeline:
     def fold(self, connection: Connection, limit: int, now: datetime) -> int:
         """Make digests of what crowds a channel. Returns how many messages went into them."""
         folded = 0
-        for channel in self._held.crowded(connection, OVERFLOW):
-            waiting = self._held.untried(connection, channel, limit)
+        for channel in self._departing.crowded(connection, OVERFLOW):
+            waiting = self._departing.untried(connection, channel, limit)
             released = self._together([(each, self._parcel(each, now)) for each in waiting])
             digests = [each for each in released if len(each.ids) > 1]
             self._held.release(connection, digests, now)

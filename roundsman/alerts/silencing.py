@@ -14,6 +14,7 @@ from roundsman.alerts.rules.matcher import cover
 from roundsman.alerts.stages.silence import Mute
 from roundsman.repositories.alert_log import AlertLog, LogEntry, LogEvent
 from roundsman.repositories.alerts import CHUNK, AlertRepository
+from roundsman.repositories.departing import DepartingRepository
 from roundsman.repositories.held import HeldMessage, HeldRepository
 from roundsman.repositories.notifications import HeldBy, Hold
 from roundsman.repositories.silences import NewSilence, Silence, SilenceRepository
@@ -35,6 +36,7 @@ class Silencer:
     def __init__(self) -> None:
         self._silences = SilenceRepository()
         self._held = HeldRepository()
+        self._departing = DepartingRepository()
 
     def add(self, connection: Connection, draft: NewSilence, now: datetime) -> tuple[Silence, int]:
         """Make one. Also returns how many messages, which were about to leave, it keeps back."""
@@ -60,10 +62,10 @@ class Silencer:
         open_ones = [alert.id for alert in AlertRepository().all_open(connection)]
         kept = 0
         for start in range(0, len(open_ones), CHUNK):
-            pending = self._held.pending_of(connection, open_ones[start : start + CHUNK])
+            pending = self._departing.pending_of(connection, open_ones[start : start + CHUNK])
             meant = [each for each in pending if cover(mute.matchers, _news(each).facts)]
             for each in meant:
-                self._held.take_out(connection, each, _news(each).rank, hold, now)
+                self._departing.take_out(connection, each, _news(each).rank, hold, now)
             AlertLog().add(connection, _entries(meant, hold, now))
             kept += len(meant)
         return kept

@@ -60,6 +60,7 @@ class _Told(NamedTuple):
     channel: str
     event: str
     level: int
+    copy: int
 
 
 _Places = Mapping[_Told, bool]
@@ -77,6 +78,8 @@ class _Given:
     rank: int
     audience: Audience
     alert_ids: tuple[int, ...]
+    copy: int
+    """The how manieth message about this news on its channel; the next channel has as many."""
 
     def plan(self, usable: Collection[str], places: _Places) -> tuple[Onward, list[NewNotification]]:
         """Where it goes on, and the messages to be made for that."""
@@ -84,7 +87,7 @@ class _Given:
         for channel in self.audience.fallback if not self.event.is_change else ():
             if channel not in usable or channel == self.channel:
                 continue
-            known = {each: places.get(_Told(each, channel, self.event.value, self.level)) for each in left}
+            known = {each: places.get(_Told(each, channel, self.event.value, self.level, self.copy)) for each in left}
             fresh = [each for each in left if known[each] is None]
             if fresh:
                 drafts.append(self._draft(channel, fresh))
@@ -95,8 +98,9 @@ class _Given:
     def _draft(self, channel: str, alert_ids: Sequence[int]) -> NewNotification:
         further = self.audience.fallback[self.audience.fallback.index(channel) + 1 :]
         return NewNotification(
-            channel, self.event, self.level, self.rank, tuple(alert_ids), replace(self.audience, fallback=further)
-        )
+            channel, self.event, self.level, self.rank, tuple(alert_ids), replace(self.audience, fallback=further),
+            copy=self.copy,
+        )  # fmt: skip
 
 
 class Handover:
@@ -146,7 +150,7 @@ class Handover:
         if not rows:
             return 0, 0
         members = _members(connection, [row.id for row in rows])
-        given = [_given(row, members.get(row.id, ())) for row in rows]
+        given = [_given(row, members.get(row.id, {})) for row in rows]
         places = self._locked_places(connection, given)
         planned = {each.id: (each, *each.plan(usable, places)) for each in given}
         going = [number for number, (_, onward, _) in planned.items() if onward.is_whole]
@@ -174,7 +178,9 @@ class Handover:
     def _planned(
         self, connection: Connection, claim: Claim, usable: Collection[str]
     ) -> tuple[Onward, list[NewNotification]]:
-        given = _Given(claim.id, claim.channel, claim.event, claim.level, claim.rank, claim.audience, claim.shows)
+        given = _Given(
+            claim.id, claim.channel, claim.event, claim.level, claim.rank, claim.audience, claim.shows, claim.copy
+        )
         return given.plan(usable, self._locked_places(connection, [given]))
 
     def _hand_on(
@@ -200,7 +206,7 @@ class Handover:
             lock = select(alerts.c.id).where(alerts.c.id.in_(some)).order_by(alerts.c.id)
             connection.execute(lock.with_for_update(key_share=True))
             query = (
-                select(members.c.alert_id, members.c.channel, members.c.event, members.c.level, notifications.c.status)
+                select(*(members.c[name] for name in _Told._fields), notifications.c.status)
                 .join(notifications, notifications.c.id == members.c.notification_id)
                 .where(members.c.alert_id.in_(some))
             )
@@ -230,22 +236,24 @@ def _waiting(channel: str, beyond: int, like: Claim | None) -> Select[Any]:
     return query
 
 
-def _members(connection: Connection, ids: Sequence[int]) -> dict[int, list[int]]:
-    members, found = notification_alerts, dict[int, list[int]]()
+def _members(connection: Connection, ids: Sequence[int]) -> dict[int, dict[int, int]]:
+    """The alerts of each message, those that have lasted longest first, with their copies."""
+    members, found = notification_alerts, dict[int, dict[int, int]]()
     query = (
-        select(members.c.notification_id, members.c.alert_id)
+        select(members.c.notification_id, members.c.alert_id, members.c.copy)
         .join(alerts, alerts.c.id == members.c.alert_id)
         .where(members.c.notification_id.in_(ids), ~members.c.left_out)
         .order_by(alerts.c.since_at, alerts.c.id)
     )
-    for number, alert_id in connection.execute(query):
-        found.setdefault(number, []).append(alert_id)
+    for number, alert_id, copy in connection.execute(query):
+        found.setdefault(number, {})[alert_id] = copy
     return found
 
 
-def _given(row: Row[Any], members: Iterable[int]) -> _Given:
+def _given(row: Row[Any], members: Mapping[int, int]) -> _Given:
     event, audience = NotificationEvent(row.event), Audience.from_json(row.audience)
-    return _Given(row.id, row.channel, event, row.level, row.rank, audience, tuple(members))
+    copy = max(members.values(), default=0)
+    return _Given(row.id, row.channel, event, row.level, row.rank, audience, tuple(members), copy)
 
 
 def _give_up(ids: Sequence[int], reason: str, now: datetime) -> ReturningUpdate[int]:

@@ -8,12 +8,11 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, delete, exists, func, insert, select, text, update
+from sqlalchemy import Connection, delete, exists, func, select, text, update
 
 from roundsman.repositories.alerts import Alert, AlertRepository
 from roundsman.repositories.audience import Audience
 from roundsman.repositories.notifications import (
-    UNFINISHED,
     HeldBy,
     Hold,
     NewNotification,
@@ -25,13 +24,6 @@ from roundsman.repositories.tables import alerts, notification_alerts, notificat
 
 HELD = text("notifications.status = 'held'")
 """Spelled with a literal, as SQLite uses a partial index only when it can see its condition in the query."""
-
-_UNTRIED = (
-    notifications.c.status == NotificationStatus.PENDING.value,
-    notifications.c.edits.is_(None),
-    notifications.c.attempts == 0,
-    ~notifications.c.is_digest,
-)
 
 Key = tuple[int, str, NotificationEvent, int]
 """Alert, channel, event, level."""
@@ -188,34 +180,6 @@ class HeldRepository:
         }
         return {key: found[key] for key in wanted if key in found}
 
-    def pending_of(self, connection: Connection, alert_ids: Collection[int]) -> list[HeldMessage]:
-        """What is about to leave about these open alerts: one entry an alert, also of those in a digest.
-
-        A message that a sender has tried, or that died with one, is left as it is: perhaps it has been read.
-        """
-        mine = notification_alerts
-        query = (
-            select(notifications, mine.c.alert_id.label("member"), mine.c.copy)
-            .join(mine, mine.c.notification_id == notifications.c.id)
-            .where(
-                mine.c.alert_id.in_(alert_ids),
-                notifications.c.status == NotificationStatus.PENDING.value,
-                notifications.c.edits.is_(None),
-                ~notifications.c.maybe_sent,
-            )
-            .order_by(notifications.c.id, mine.c.alert_id)
-            .with_for_update(of=notifications, skip_locked=True)
-        )
-        rows = connection.execute(query).all()
-        known = {alert.id: alert for alert in AlertRepository().find_all(connection, {row.member for row in rows})}
-        return [
-            HeldMessage(
-                row.id, known[row.member], row.channel, NotificationEvent(row.event), row.level, row.copy,
-                Audience.from_json(row.audience), HeldBy.SILENCE, is_told_higher=False,
-            )
-            for row in rows
-        ]  # fmt: skip
-
     def audience_of(self, connection: Connection, alert_id: int) -> Audience:
         """Whom an alert was told first, or is to be told."""
         mine = notification_alerts
@@ -227,53 +191,6 @@ class HeldRepository:
             .limit(1)
         )
         return Audience.from_json(connection.execute(query).scalar_one_or_none())
-
-    def crowded(self, connection: Connection, most: int) -> list[str]:
-        """The channels on which more than so many messages wait that nobody has tried to send yet."""
-        query = select(notifications.c.channel).where(UNFINISHED, *_UNTRIED).group_by(notifications.c.channel)
-        return list(connection.execute(query.having(func.count() > most)).scalars())
-
-    def untried(self, connection: Connection, channel: str, limit: int) -> list[HeldMessage]:
-        """Messages about one alert that wait for this channel untried, the first ones to leave first."""
-        mine = notification_alerts
-        query = (
-            select(notifications, mine.c.copy)
-            .join(mine, mine.c.notification_id == notifications.c.id)
-            .where(UNFINISHED, notifications.c.channel == channel, *_UNTRIED)
-            .order_by(notifications.c.rank, notifications.c.id)
-            .limit(limit)
-            .with_for_update(of=notifications, skip_locked=True)
-        )
-        rows = connection.execute(query).all()
-        known = {alert.id: alert for alert in AlertRepository().find_all(connection, {row.alert_id for row in rows})}
-        return [
-            HeldMessage(
-                row.id, known[row.alert_id], row.channel, NotificationEvent(row.event), row.level, row.copy,
-                Audience.from_json(row.audience), HeldBy.REPEAT, is_told_higher=False,
-            )
-            for row in rows
-        ]  # fmt: skip
-
-    def take_out(self, connection: Connection, message: HeldMessage, rank: int, hold: Hold, now: datetime) -> None:
-        """Hold what a message that is about to leave tells of one alert; a digest goes on without it."""
-        mine = notification_alerts
-        beside = exists().where(mine.c.notification_id == message.id, mine.c.alert_id != message.alert.id)
-        if not connection.execute(select(beside)).scalar_one():
-            self.hold(connection, message.id, hold)
-            return
-        values = {
-            "alert_id": message.alert.id, "channel": message.channel, "event": message.event.value,
-            "level": message.level, "rank": rank, "audience": message.audience.to_json(), "is_digest": False,
-            "status": NotificationStatus.HELD.value, "held_by": hold.by.value, "held_ref": hold.ref,
-            "not_before": hold.until, "created_at": now,
-        }  # fmt: skip
-        new = connection.execute(insert(notifications).values(values).returning(notifications.c.id)).scalar_one()
-        moved = update(mine).where(mine.c.notification_id == message.id, mine.c.alert_id == message.alert.id)
-        connection.execute(moved.values(notification_id=new))
-        left = select(mine.c.alert_id).where(mine.c.notification_id == message.id).order_by(mine.c.alert_id).limit(1)
-        connection.execute(
-            update(notifications).where(notifications.c.id == message.id).values(alert_id=left.scalar_subquery())
-        )
 
     def _copies(self, connection: Connection, message_ids: Sequence[int]) -> dict[int, int]:
         mine = notification_alerts

@@ -6,7 +6,7 @@ and the attempt of its claim, so a process that was away too long cannot overwri
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -14,11 +14,9 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Row,
-    Select,
     TextClause,
     Update,
     case,
-    exists,
     literal,
     or_,
     select,
@@ -27,47 +25,17 @@ from sqlalchemy import (
 
 from roundsman.repositories.alert_ends import UNTOLD
 from roundsman.repositories.alert_log import AlertLog, LogEntry, LogEvent
-from roundsman.repositories.audience import EVERYBODY, Audience
+from roundsman.repositories.audience import Audience
+from roundsman.repositories.claim import Claim as Claim  # where those above look for it
+from roundsman.repositories.claim import is_mine, next_due
 from roundsman.repositories.late_changes import add_change
 from roundsman.repositories.notification_heirs import hand_on, heir_of
 from roundsman.repositories.notification_relevance import CAME_TRUE, Member, is_news, members_of, why_pointless
-from roundsman.repositories.notifications import UNFINISHED, NotificationEvent, NotificationStatus, is_off
+from roundsman.repositories.notifications import UNFINISHED, NotificationEvent, NotificationStatus
 from roundsman.repositories.tables import notification_alerts, notifications
 
 DIGEST_REST = timedelta(seconds=30)
 """Between two changes of one digest: forty customers who are answered one after another are not forty edits."""
-
-
-@dataclass(frozen=True)
-class Claim:
-    """A notification that this process alone may send, until the lease ends."""
-
-    id: int
-    alert_id: int
-    channel: str
-    event: NotificationEvent
-    attempts: int
-    """Including the one that begins now."""
-    owner: str
-    created_at: datetime
-    firing_receipt: Mapping[str, Any] | None
-    """For a change: the receipt of the message that it may edit."""
-    level: int = 1
-    audience: Audience = EVERYBODY
-    shows: tuple[int, ...] = ()
-    """The alerts that the text is about."""
-    news_of: tuple[int, ...] = ()
-    """The alerts in whose log it is noted: those that a change of a digest was made for, else all that it shows."""
-    edits: int | None = None
-    is_digest: bool = False
-    copy: int = 0
-    """The how manieth message about this news on this channel, but for the first."""
-    maybe_sent: bool = False
-    """A process died while it was sending this, and nobody knows how far it came."""
-    told_twice: bool = False
-    """Of a change: the message was repeated after such a death, so there may be a copy without a receipt."""
-    rank: int = 0
-    """The lower, the more urgent."""
 
 
 class NotificationClaims:
@@ -93,7 +61,7 @@ class NotificationClaims:
         a receipt: whoever did get it must hear the end. A resolved message waits for the one that it changes, which
         may be in flight in another process.
         """
-        query = _next(channel, now)
+        query = next_due(channel, now)
         while (row := connection.execute(query).one_or_none()) is not None:
             if row.told_edit_after is not None and row.told_edit_after > now:
                 _set(connection, row.id, not_before=row.told_edit_after)
@@ -120,7 +88,7 @@ class NotificationClaims:
         is_only_copy: bool = False,
     ) -> bool:
         """Record the delivery. False: the claim was lost meanwhile and nothing was changed."""
-        done = _finish(claim.id, NotificationStatus.SENT, now).where(*_mine(claim))
+        done = _finish(claim.id, NotificationStatus.SENT, now).where(*is_mine(claim))
         is_unsure = claim.maybe_sent and not is_only_copy
         if connection.execute(done.values(receipt=dict(receipt), error=None, maybe_sent=is_unsure)).rowcount != 1:
             return False
@@ -141,7 +109,7 @@ class NotificationClaims:
     ) -> bool:
         """Give this notification up; other channels take over for these alerts. False: the claim was lost meanwhile and
         nothing was changed."""
-        done = given_up(now).where(notifications.c.id == claim.id, *_mine(claim))
+        done = given_up(now).where(notifications.c.id == claim.id, *is_mine(claim))
         if connection.execute(done.values(error=error)).rowcount != 1:
             return False
         for number in claim.news_of:
@@ -156,8 +124,8 @@ class NotificationClaims:
         """Put it back until then; as untried if that does not count. False: the claim was lost meanwhile and nothing
         was changed."""
         if claim.edits is not None and (heir := heir_of(connection, claim.id)) is not None:
-            return hand_on(connection, claim.id, heir, _mine(claim))
-        put_back = update(notifications).where(notifications.c.id == claim.id, *_mine(claim))
+            return hand_on(connection, claim.id, heir, is_mine(claim))
+        put_back = update(notifications).where(notifications.c.id == claim.id, *is_mine(claim))
         values = {"status": NotificationStatus.PENDING.value, "owner": None, "lease_until": None}
         tried = claim.attempts if counts else claim.attempts - 1
         changed = put_back.values(not_before=not_before, error=error, attempts=tried, **values)
@@ -165,7 +133,7 @@ class NotificationClaims:
 
     def give_back(self, connection: Connection, claim: Claim) -> bool:
         """Put it back untried, as if it had not been claimed. False: the claim was lost meanwhile."""
-        put_back = update(notifications).where(notifications.c.id == claim.id, *_mine(claim))
+        put_back = update(notifications).where(notifications.c.id == claim.id, *is_mine(claim))
         values = {"status": NotificationStatus.PENDING.value, "owner": None, "lease_until": None}
         return connection.execute(put_back.values(attempts=claim.attempts - 1, **values)).rowcount == 1
 
@@ -182,15 +150,16 @@ class NotificationClaims:
             notifications.c.id.not_in(list(held)),
         )
         changes = select(notifications.c.id).where(*lost, notifications.c.edits.is_not(None))
+        inherited = 0
         for number in connection.execute(changes).scalars().all():
             if (heir := heir_of(connection, number)) is not None:
-                hand_on(connection, number, heir, lost)
+                inherited += hand_on(connection, number, heir, lost)
         freed = (
             update(notifications)
             .where(*lost)
             .values(status=NotificationStatus.PENDING.value, owner=None, lease_until=None, maybe_sent=True)
         )
-        return connection.execute(freed).rowcount
+        return inherited + connection.execute(freed).rowcount
 
     def _drop(
         self, connection: Connection, row: Row[Any], members: Sequence[Member], reason: str, now: datetime
@@ -265,53 +234,9 @@ class NotificationClaims:
         self._log.add(connection, entries)
 
 
-def _next(channel: str, now: datetime) -> Select[Any]:
-    """Criticals first, then by level, then what was enqueued first; walks along an index in just this order."""
-    told, flying = notifications.alias("told"), notifications.alias("flying")
-    # Found by the alert, which a change has in common with its message: that is what there is an index for
-    in_flight = exists().where(
-        flying.c.alert_id == notifications.c.alert_id,
-        flying.c.edits == notifications.c.edits,
-        flying.c.status == NotificationStatus.SENDING.value,
-    )
-    return (
-        select(
-            notifications,
-            told.c.status.label("told_status"),
-            told.c.receipt.label("told_receipt"),
-            told.c.edit_after.label("told_edit_after"),
-            told.c.maybe_sent.label("told_maybe_sent"),
-        )
-        .outerjoin(told, told.c.id == notifications.c.edits)
-        .where(
-            UNFINISHED,
-            notifications.c.channel == channel,
-            notifications.c.status == NotificationStatus.PENDING.value,
-            notifications.c.not_before <= now,
-            ~is_off(),
-            or_(
-                told.c.id.is_(None),
-                told.c.status.not_in([NotificationStatus.PENDING.value, NotificationStatus.SENDING.value]),
-            ),
-            ~in_flight,  # an older change that arrives after a newer one would stay
-        )
-        .order_by(notifications.c.rank, notifications.c.id)
-        .limit(1)
-        .with_for_update(of=notifications, skip_locked=True)
-    )
-
-
 def _own_members(connection: Connection, notification_id: int) -> list[int]:
     query = select(notification_alerts.c.alert_id).where(notification_alerts.c.notification_id == notification_id)
     return list(connection.execute(query.order_by(notification_alerts.c.alert_id)).scalars())
-
-
-def _mine(claim: Claim) -> tuple[ColumnElement[bool], ...]:
-    return (
-        notifications.c.status == NotificationStatus.SENDING.value,
-        notifications.c.owner == claim.owner,
-        notifications.c.attempts == claim.attempts,
-    )
 
 
 def _set(connection: Connection, notification_id: int, **values: Any) -> None:

@@ -253,7 +253,7 @@ def test_a_storm_behind_a_channel_that_is_down_goes_on_together_and_leaves_more_
 ) -> None:
     post.slack.fails = lambda: BUSY
     post.fire("urgent", severity=Severity.CRITICAL)
-    post.fire(*(str(number) for number in range(600)))
+    post.fire(*(str(number) for number in range(600)), to=replace(TO_MAIL, digest_from=1_000))
     post.pass_time(SPAN + timedelta(minutes=2), step=timedelta(seconds=5))
     assert len(post.email.told) == 601
     assert (len(post.slack.told), loud()) == (0, [])
@@ -263,7 +263,7 @@ def test_a_storm_behind_a_channel_that_is_down_goes_on_together_and_leaves_more_
 def test_three_hours_of_silence_use_up_the_tries_of_few_and_all_are_told_in_the_end(post: Post, loud: Loud) -> None:
     post.slack.fails = lambda: BUSY
     count = 150
-    post.fire(*(str(number) for number in range(count)), to=Audience(channels=("slack",)))
+    post.fire(*(str(number) for number in range(count)), to=Audience(channels=("slack",), digest_from=1_000))
     post.pass_time(timedelta(hours=3), step=timedelta(seconds=60))
     assert len(loud()) <= 3 * 60 * 2 / tries(Severity.MEDIUM), "a message was tried though the line was to rest"
     post.slack.fails = lambda: None

@@ -1,0 +1,89 @@
+"""A claim: the right of one process to send a message, and the message that is to be claimed next."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Select, exists, or_, select
+
+from roundsman.repositories.audience import EVERYBODY, Audience
+from roundsman.repositories.notifications import UNFINISHED, NotificationEvent, NotificationStatus, is_off
+from roundsman.repositories.tables import notifications
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A notification that this process alone may send, until the lease ends."""
+
+    id: int
+    alert_id: int
+    channel: str
+    event: NotificationEvent
+    attempts: int
+    """Including the one that begins now."""
+    owner: str
+    created_at: datetime
+    firing_receipt: Mapping[str, Any] | None
+    """For a change: the receipt of the message that it may edit."""
+    level: int = 1
+    audience: Audience = EVERYBODY
+    shows: tuple[int, ...] = ()
+    """The alerts that the text is about."""
+    news_of: tuple[int, ...] = ()
+    """The alerts in whose log it is noted: those that a change of a digest was made for, else all that it shows."""
+    edits: int | None = None
+    is_digest: bool = False
+    copy: int = 0
+    """The how manieth message about this news on this channel, but for the first."""
+    maybe_sent: bool = False
+    """A process died while it was sending this, and nobody knows how far it came."""
+    told_twice: bool = False
+    """Of a change: the message was repeated after such a death, so there may be a copy without a receipt."""
+    rank: int = 0
+    """The lower, the more urgent."""
+
+
+def next_due(channel: str, now: datetime) -> Select[Any]:
+    """Criticals first, then by level, then what was enqueued first; walks along an index in just this order."""
+    told, flying = notifications.alias("told"), notifications.alias("flying")
+    # Found by the alert, which a change has in common with its message: that is what there is an index for
+    in_flight = exists().where(
+        flying.c.alert_id == notifications.c.alert_id,
+        flying.c.edits == notifications.c.edits,
+        flying.c.status == NotificationStatus.SENDING.value,
+    )
+    return (
+        select(
+            notifications,
+            told.c.status.label("told_status"),
+            told.c.receipt.label("told_receipt"),
+            told.c.edit_after.label("told_edit_after"),
+            told.c.maybe_sent.label("told_maybe_sent"),
+        )
+        .outerjoin(told, told.c.id == notifications.c.edits)
+        .where(
+            UNFINISHED,
+            notifications.c.channel == channel,
+            notifications.c.status == NotificationStatus.PENDING.value,
+            notifications.c.not_before <= now,
+            ~is_off(),
+            or_(
+                told.c.id.is_(None),
+                told.c.status.not_in([NotificationStatus.PENDING.value, NotificationStatus.SENDING.value]),
+            ),
+            ~in_flight,  # an older change that arrives after a newer one would stay
+        )
+        .order_by(notifications.c.rank, notifications.c.id)
+        .limit(1)
+        .with_for_update(of=notifications, skip_locked=True)
+    )
+
+
+def is_mine(claim: Claim) -> tuple[ColumnElement[bool], ...]:
+    """Whether a message is still claimed so."""
+    return (
+        notifications.c.status == NotificationStatus.SENDING.value,
+        notifications.c.owner == claim.owner,
+        notifications.c.attempts == claim.attempts,
+    )

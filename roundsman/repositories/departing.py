@@ -1,0 +1,98 @@
+"""Messages about to leave: what waits for a channel and nobody has tried to send, and how it is kept back after all."""
+
+from collections.abc import Collection
+from datetime import datetime
+
+from sqlalchemy import Connection, exists, func, insert, select, update
+
+from roundsman.repositories.alerts import AlertRepository
+from roundsman.repositories.audience import Audience
+from roundsman.repositories.held import HeldMessage, HeldRepository
+from roundsman.repositories.notifications import UNFINISHED, HeldBy, Hold, NotificationEvent, NotificationStatus
+from roundsman.repositories.tables import notification_alerts, notifications
+
+_UNTRIED = (
+    notifications.c.status == NotificationStatus.PENDING.value,
+    notifications.c.edits.is_(None),
+    notifications.c.attempts == 0,
+    ~notifications.c.is_digest,
+)
+
+
+class DepartingRepository:
+    """Looks at them and keeps them back. Every method works in the caller's transaction."""
+
+    def crowded(self, connection: Connection, most: int) -> list[str]:
+        """The channels on which more than so many messages wait that nobody has tried to send yet."""
+        query = select(notifications.c.channel).where(UNFINISHED, *_UNTRIED).group_by(notifications.c.channel)
+        return list(connection.execute(query.having(func.count() > most)).scalars())
+
+    def untried(self, connection: Connection, channel: str, limit: int) -> list[HeldMessage]:
+        """Messages about one alert that wait for this channel untried, the first ones to leave first."""
+        mine = notification_alerts
+        query = (
+            select(notifications, mine.c.copy)
+            .join(mine, mine.c.notification_id == notifications.c.id)
+            .where(UNFINISHED, notifications.c.channel == channel, *_UNTRIED)
+            .order_by(notifications.c.rank, notifications.c.id)
+            .limit(limit)
+            .with_for_update(of=notifications, skip_locked=True)
+        )
+        rows = connection.execute(query).all()
+        known = {alert.id: alert for alert in AlertRepository().find_all(connection, {row.alert_id for row in rows})}
+        return [
+            HeldMessage(
+                row.id, known[row.alert_id], row.channel, NotificationEvent(row.event), row.level, row.copy,
+                Audience.from_json(row.audience), HeldBy.REPEAT, is_told_higher=False,
+            )
+            for row in rows
+        ]  # fmt: skip
+
+    def pending_of(self, connection: Connection, alert_ids: Collection[int]) -> list[HeldMessage]:
+        """What is about to leave about these open alerts: one entry an alert, also of those in a digest.
+
+        A message that a sender has tried, or that died with one, is left as it is: perhaps it has been read.
+        """
+        mine = notification_alerts
+        query = (
+            select(notifications, mine.c.alert_id.label("member"), mine.c.copy)
+            .join(mine, mine.c.notification_id == notifications.c.id)
+            .where(
+                mine.c.alert_id.in_(alert_ids),
+                notifications.c.status == NotificationStatus.PENDING.value,
+                notifications.c.edits.is_(None),
+                ~notifications.c.maybe_sent,
+            )
+            .order_by(notifications.c.id, mine.c.alert_id)
+            .with_for_update(of=notifications, skip_locked=True)
+        )
+        rows = connection.execute(query).all()
+        known = {alert.id: alert for alert in AlertRepository().find_all(connection, {row.member for row in rows})}
+        return [
+            HeldMessage(
+                row.id, known[row.member], row.channel, NotificationEvent(row.event), row.level, row.copy,
+                Audience.from_json(row.audience), HeldBy.SILENCE, is_told_higher=False,
+            )
+            for row in rows
+        ]  # fmt: skip
+
+    def take_out(self, connection: Connection, message: HeldMessage, rank: int, hold: Hold, now: datetime) -> None:
+        """Hold what a message that is about to leave tells of one alert; a digest goes on without it."""
+        mine = notification_alerts
+        beside = exists().where(mine.c.notification_id == message.id, mine.c.alert_id != message.alert.id)
+        if not connection.execute(select(beside)).scalar_one():
+            HeldRepository().hold(connection, message.id, hold)
+            return
+        values = {
+            "alert_id": message.alert.id, "channel": message.channel, "event": message.event.value,
+            "level": message.level, "rank": rank, "audience": message.audience.to_json(), "is_digest": False,
+            "status": NotificationStatus.HELD.value, "held_by": hold.by.value, "held_ref": hold.ref,
+            "not_before": hold.until, "created_at": now,
+        }  # fmt: skip
+        new = connection.execute(insert(notifications).values(values).returning(notifications.c.id)).scalar_one()
+        moved = update(mine).where(mine.c.notification_id == message.id, mine.c.alert_id == message.alert.id)
+        connection.execute(moved.values(notification_id=new))
+        left = select(mine.c.alert_id).where(mine.c.notification_id == message.id).order_by(mine.c.alert_id).limit(1)
+        connection.execute(
+            update(notifications).where(notifications.c.id == message.id).values(alert_id=left.scalar_subquery())
+        )
