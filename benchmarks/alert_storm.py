@@ -19,7 +19,7 @@ from roundsman.alerts.book import AlertBook, Condition
 from roundsman.alerts.condition import Escalation
 from roundsman.clock import SystemClock
 from roundsman.repositories.alerts import Resolution, Severity
-from roundsman.repositories.audience import EVERYBODY, Audience
+from roundsman.repositories.audience import Audience
 from roundsman.repositories.engine import Store, StoreOptions
 from roundsman.repositories.notification_claims import NotificationClaims
 from roundsman.repositories.notifications import NotificationStatus
@@ -30,7 +30,7 @@ AT_ONCE, WAITING = 200, 10_000
 CHANNELS = ("slack", "telegram")
 ROUNDS = 9
 KIND = "conversation_unreplied"
-DIGEST = Audience("Sales", digest_from=5)
+SINGLE, DIGEST = Audience(digest_from=100_000), Audience("Sales", digest_from=5)
 _CLOCK = SystemClock()
 
 
@@ -41,7 +41,7 @@ def measure() -> Iterator[Figure]:
         with closing(Store(StoreOptions(url))) as store:
             ensure_schema(store, backups=Path(folder), clock=_CLOCK)
             book = AlertBook(store, _CLOCK, CHANNELS, lambda: None)
-            for name, audience in (("single", EVERYBODY), ("digest", DIGEST)):
+            for name, audience in (("single", SINGLE), ("digest", DIGEST)):
                 rounds = [_round(store, book, f"{name}{number}", audience) for number in range(ROUNDS)]
                 for what, samples in zip(("fire", "escalate", "resolve"), zip(*rounds, strict=True), strict=True):
                     yield Figure(f"alerts.{what}_{AT_ONCE}.{name}.ms", "ms", SQLITE_FULL, samples)
@@ -76,7 +76,7 @@ def _claims(store: Store, book: AlertBook) -> Sequence[float]:
     with store.write() as connection:
         connection.execute(update(notifications).values(status=NotificationStatus.SENT.value))
     with book.transaction("bench") as desk:
-        desk.fire_all(_conditions("waiting", WAITING, EVERYBODY))
+        desk.fire_all(_conditions("waiting", WAITING, SINGLE))
     claims = NotificationClaims()
 
     def claim() -> None:
