@@ -202,6 +202,8 @@ class Courier:
             message = replace(message, mentions=())  # they were called when it was news
         if claim.copy:  # a message of its own, which nobody must take for the first one sent again
             message = replace(message, id=f"{message.id}-{claim.copy}")
+        if claim.thread is not None:
+            message = replace(message, thread=Receipt.from_json(claim.thread).keys)
         if claim.maybe_sent:
             message = replace(message, sent_since=claim.created_at)
         return with_answers(message, alerts, claim.edits or claim.id, language, now, self.zone)

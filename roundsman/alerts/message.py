@@ -60,6 +60,8 @@ class Message:
     """Names what it is about: the same in all messages about one alert; empty for a test message."""
     answers: tuple[Answer, ...] = ()
     """What readers can do about it, in the order in which it is offered."""
+    thread: Mapping[str, str] | None = None
+    """The keys of the receipt of the first message about the same alert, for services that show both together."""
     sent_since: datetime | None = None
     """It may have been sent after this moment already, by a process that died. A channel that can look for it does."""
     id: str = ""

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, exists, or_, select
+from sqlalchemy import ColumnElement, Row, Select, exists, or_, select
 
 from roundsman.repositories.audience import EVERYBODY, Audience
 from roundsman.repositories.notifications import UNFINISHED, NotificationEvent, NotificationStatus, is_off
@@ -38,6 +38,8 @@ class Claim:
     """The how manieth message about this news on this channel, but for the first."""
     maybe_sent: bool = False
     """A process died while it was sending this, and nobody knows how far it came."""
+    thread: Mapping[str, Any] | None = None
+    """The receipt of the first message about the same single alert on this channel, if there was one."""
     told_twice: bool = False
     """Of a change: the message was repeated after such a death, so there may be a copy without a receipt."""
     rank: int = 0
@@ -86,4 +88,23 @@ def is_mine(claim: Claim) -> tuple[ColumnElement[bool], ...]:
         notifications.c.status == NotificationStatus.SENDING.value,
         notifications.c.owner == claim.owner,
         notifications.c.attempts == claim.attempts,
+    )
+
+
+def first_receipt(row: Row[Any]) -> Select[Any]:
+    """The receipt of the first message about the alert of this one, on its channel; of digests there are no threads."""
+    earlier = notifications.alias("earlier")
+    return (
+        select(earlier.c.receipt)
+        .where(
+            earlier.c.alert_id == row.alert_id,
+            earlier.c.channel == row.channel,
+            earlier.c.status == NotificationStatus.SENT.value,
+            earlier.c.edits.is_(None),
+            ~earlier.c.is_digest,
+            earlier.c.receipt.is_not(None),
+            earlier.c.id != row.id,
+        )
+        .order_by(earlier.c.id)
+        .limit(1)
     )

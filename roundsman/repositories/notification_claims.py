@@ -27,7 +27,7 @@ from roundsman.repositories.alert_ends import UNTOLD
 from roundsman.repositories.alert_log import AlertLog, LogEntry, LogEvent
 from roundsman.repositories.audience import Audience
 from roundsman.repositories.claim import Claim as Claim  # where those above look for it
-from roundsman.repositories.claim import is_mine, next_due
+from roundsman.repositories.claim import first_receipt, is_mine, next_due
 from roundsman.repositories.late_changes import add_change
 from roundsman.repositories.notification_heirs import hand_on, heir_of
 from roundsman.repositories.notification_relevance import CAME_TRUE, Member, is_news, members_of, why_pointless
@@ -214,6 +214,7 @@ class NotificationClaims:
             edits=row.edits,
             is_digest=row.is_digest,
             copy=copy,
+            thread=None if is_change or row.is_digest else connection.execute(first_receipt(row)).scalar_one_or_none(),
             maybe_sent=row.maybe_sent,
             told_twice=bool(row.told_maybe_sent),
             rank=row.rank,

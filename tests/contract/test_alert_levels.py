@@ -286,3 +286,11 @@ def test_the_log_tells_who_was_told_when_and_why_not(outbox: Outbox, clock: Manu
         ("told", 1, "slack", {"news": "resolved", "words": f"message {flying.id + 1}"}),
     ]  # fmt: skip
     assert outbox.trail("1")[1].at == clock.now()
+
+
+def test_a_higher_level_knows_the_first_message_of_its_alert(outbox: Outbox) -> None:
+    outbox.fire("1")
+    first = outbox.send()
+    assert first.thread is None
+    outbox.escalate("1", level=2)
+    assert outbox.claimed().thread == {"words": f"message {first.id}"}

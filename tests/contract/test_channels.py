@@ -405,6 +405,53 @@ def test_the_console_names_whom_it_cannot_call(caplog: pytest.LogCaptureFixture)
     assert caplog.records[0].getMessage() == "WARNING Lan has waited 23 min on Shop A (Lan, Care)"
 
 
+def test_a_higher_level_is_an_answer_to_the_first_message(httpserver: HTTPServer, url: str, clock: ManualClock) -> None:
+    thread = {"slack-bot": {"ts": "1.2", "channel": "C1"}, "telegram": {"message": "5", "chat": "-5"}}
+    for name, keys in thread.items():
+        httpserver.clear()
+        answering(httpserver, SERVICES[name].good_answer)
+        SERVICES[name].channel(url, clock).send(news(thread=keys))
+        body = _sent(httpserver)
+        if name == "telegram":
+            assert body["reply_parameters"] == {"message_id": 5, "allow_sending_without_reply": True}
+        else:
+            assert (body["thread_ts"], body["reply_broadcast"]) == ("1.2", True)
+
+
+def test_where_the_first_message_is_gone_a_higher_level_stands_alone(
+    httpserver: HTTPServer, url: str, clock: ManualClock
+) -> None:
+    gone = {"ok": False, "error": "thread_not_found"}
+    httpserver.expect_ordered_request("/api/chat.postMessage").respond_with_json(gone)
+    httpserver.expect_ordered_request("/api/chat.postMessage").respond_with_json(
+        {"ok": True, "channel": "C1", "ts": "3.4"}
+    )
+    receipt = SERVICES["slack-bot"].channel(url, clock).send(news(thread={"ts": "1.2"}))
+    assert receipt.keys["ts"] == "3.4"
+    assert "thread_ts" not in json.loads(httpserver.log[-1][0].data)
+
+
+def test_slack_is_asked_for_what_a_dead_process_wrote(httpserver: HTTPServer, url: str, clock: ManualClock) -> None:
+    channel = SERVICES["slack-bot"].channel(url, clock)
+    metadata = {"event_type": "roundsman_alert", "event_payload": {"id": "alert-1-firing-1"}}
+    history = {"ok": True, "messages": [{"ts": "9.9"}, {"ts": "1.2", "metadata": metadata}, "garbage"]}
+    httpserver.expect_ordered_request("/api/conversations.history").respond_with_json(history)
+    httpserver.expect_ordered_request("/api/chat.update").respond_with_json({"ok": True, "channel": "C1", "ts": "1.2"})
+    message = news(id="alert-1-firing-1", sent_since=clock.now())
+    receipt = channel.send(message)
+    assert (receipt.keys["ts"], receipt.is_only_copy) == ("1.2", True)
+    # Where the bot may not look, nobody knows, and it is written again
+    httpserver.clear()
+    httpserver.expect_ordered_request("/api/conversations.history").respond_with_json(
+        {"ok": False, "error": "missing_scope"}
+    )
+    httpserver.expect_ordered_request("/api/chat.postMessage").respond_with_json(
+        {"ok": True, "channel": "C1", "ts": "3.4"}
+    )
+    receipt = channel.send(message)
+    assert (receipt.keys["ts"], receipt.is_only_copy) == ("3.4", False)
+
+
 @pytest.mark.parametrize("count", [1, 3, 400])
 def test_a_digest_shows_as_many_as_fit_and_counts_the_others(
     service: Service, httpserver: HTTPServer, url: str, clock: ManualClock, count: int

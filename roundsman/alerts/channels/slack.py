@@ -2,7 +2,7 @@
 
 A bot can edit what it wrote; a webhook cannot, so there the end of an alert is a new message. A bot with the scope
 `channels:history` also finds what a process wrote that died before it could say so, and does not write it again. Where
-answers are listened to, a bot's messages have buttons.
+answers are listened to, a bot's messages have buttons. Higher levels of an alert are answers to its first message.
 """
 
 import re
@@ -31,6 +31,8 @@ LONGEST_ITEM = 200
 USER_ID, GROUP_ID = re.compile("[UW][A-Z0-9]{2,20}"), re.compile("S[A-Z0-9]{2,20}")
 """A name that was put where an id belongs must not become `<!channel>`, which wakes everybody."""
 
+NO_THREAD = ("thread_not_found", "cannot_reply_to_message", "invalid_thread_ts", "message_not_found")
+"""The first message is gone, or can have no answers."""
 EVENT_TYPE = "roundsman_alert"
 """Of the metadata by which a message is found again (Slack, "Message metadata")."""
 MOST_LOOKED_AT = 200
@@ -86,12 +88,25 @@ class SlackChannel:
         body = {"channel": self._channel, **_body(message, self._seal)}
         if message.id:
             body["metadata"] = {"event_type": EVENT_TYPE, "event_payload": {"id": message.id}}
+        first = (message.thread or {}).get("ts")
         if message.sent_since is None:
-            return self._call("chat.postMessage", body)
+            return self._post(body, first)
         standing = self._standing(message.sent_since)
         found = None if standing is None else standing.get(message.id)
-        receipt = self._call("chat.postMessage", body) if found is None else self.edit(found, message)
+        receipt = self._post(body, first) if found is None else self.edit(found, message)
         return replace(receipt, is_only_copy=standing is not None)
+
+    def _post(self, body: Mapping[str, Any], first: str | None) -> Receipt:
+        """Write it, as an answer to the first message about the same alert if that is still there."""
+        if first is not None:
+            # Shown in the channel as well: a higher level must not be overlooked in a thread that nobody opens
+            answer = {"thread_ts": first, "reply_broadcast": True}
+            try:
+                return self._call("chat.postMessage", {**body, **answer})
+            except DeliveryError as error:
+                if not any(code in error.reason for code in NO_THREAD):
+                    raise
+        return self._call("chat.postMessage", body)
 
     def _standing(self, since: datetime) -> Mapping[str, Receipt] | None:
         """Our messages since then, by their ids. None: without the scope for that nobody knows."""

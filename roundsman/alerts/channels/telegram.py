@@ -57,6 +57,9 @@ class TelegramChannel:
         body: dict[str, Any] = {"chat_id": self._chat, **_body(message, self._seal)}
         if self._topic:
             body["message_thread_id"] = int(self._topic)
+        first = (message.thread or {}).get("message", "")
+        if first.isdigit():
+            body["reply_parameters"] = {"message_id": int(first), "allow_sending_without_reply": True}
         found = self._api.call("sendMessage", body)
         result = found if isinstance(found, dict) else {}
         keys = {"chat": self._chat, "message": str(result.get("message_id", ""))}
