@@ -89,6 +89,15 @@ def _failed_if_skipped_in_ci(report: _Report) -> _Report:
     return report
 
 
+# --- order ---
+
+
+@pytest.hookimpl(trylast=True)  # after the shuffle
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What takes longest goes first: at the end no worker waits minutes for another one's last test."""
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+
+
 # --- servers ---
 
 _folder = pytest.StashKey[Path]()
