@@ -22,8 +22,7 @@ for _name in list(os.environ):  # before anything of ours is imported
 for _name in ("NO_PROXY", "no_proxy"):  # the fakes of Slack and Telegram listen on loopback
     os.environ[_name] = "localhost,127.0.0.1,::1"
 
-import shutil  # noqa: E402  the environment is scrubbed first
-import signal  # noqa: E402
+import signal  # noqa: E402  the environment is scrubbed first
 from collections.abc import Generator, Iterator  # noqa: E402
 from contextlib import ExitStack, closing  # noqa: E402
 from datetime import UTC, datetime  # noqa: E402
@@ -46,6 +45,7 @@ from servers import (  # noqa: E402
     shared_postgres,
 )
 from sqlalchemy.engine import URL  # noqa: E402
+from sqlite_copies import copied_store  # noqa: E402
 from sqs_server import SqsServer, shared_sqs  # noqa: E402
 
 from roundsman.clock import ManualClock  # noqa: E402
@@ -243,8 +243,7 @@ def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def sqlite_store(sqlite_template: Path, tmp_path: Path) -> Iterator[Store]:
     """A SQLite store with the schema, in `tmp_path/roundsman.db`."""
-    file = shutil.copy(sqlite_template, tmp_path / "roundsman.db")
-    with closing(Store(StoreOptions(URL.create("sqlite", database=str(file))))) as store:
+    with closing(copied_store(sqlite_template, tmp_path / "roundsman.db")) as store:
         yield store
 
 

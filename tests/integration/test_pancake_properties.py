@@ -1,6 +1,5 @@
 """Whatever happens in whatever order: in the end the store holds what Pancake holds, and it never claimed too much."""
 
-import shutil
 from contextlib import closing, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -12,12 +11,11 @@ from fake_pancake import Cursor, FakePancake, Misdeed
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pancake_bench import PAGE, Bench, staff, truth
-from sqlalchemy.engine import URL
+from sqlite_copies import copied_store
 
 from roundsman.clock import ManualClock
 from roundsman.conversations.pancake.fault import PancakeError
 from roundsman.conversations.pancake.page_syncer import SyncOptions
-from roundsman.repositories.engine import Store, StoreOptions
 from roundsman.repositories.page_syncs import PageSyncRepository
 
 START = datetime(2026, 3, 3, 4, 0, tzinfo=UTC)
@@ -46,8 +44,7 @@ class World:
         self.clock = ManualClock(START)
         self.fake = FakePancake(self.clock)
         self.fake.add_page()
-        file = shutil.copy(template, folder / "store.db")
-        self.store = Store(StoreOptions(URL.create("sqlite", database=str(file))))
+        self.store = copied_store(template, folder / "store.db")
         self.told: list[dict[str, Any]] = []
 
     def walk(self, taken: list[tuple[Any, ...]]) -> None:
