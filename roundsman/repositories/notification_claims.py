@@ -95,6 +95,10 @@ class NotificationClaims:
         if claim.is_digest and claim.edits is not None:
             # Where there was nothing to edit it is a new message, and that one is to be edited next
             _set(connection, claim.edits, edit_after=now + DIGEST_REST, receipt=dict(receipt))
+        if claim.edits is not None and claim.firing_receipt is None:
+            # The message that it was to change has no receipt, as its sender died: this one stands in its place, and
+            # is what the next change is for
+            _set(connection, claim.edits, receipt=dict(receipt))
         self._note(connection, claim, LogEvent.TOLD, {"words": receipt.get("words")}, now)
         return True
 

@@ -206,6 +206,9 @@ steps = st.one_of(
         ("escalate", set("cd"), 1),
     ]
 )
+@example(
+    life=[("fire", {"b", "c", "d"}, 0), ("killed before", "bot", 0), ("resolve", {"c"}, 0), ("escalate", {"b", "d"}, 1)]
+)
 @given(life=st.lists(steps, min_size=12, max_size=40))
 def test_in_any_storm_everybody_hears_of_the_beginning_and_of_the_end(
     sqlite_store: Store, clock: ManualClock, life: list[tuple[str, set[str], int]]
