@@ -10,7 +10,7 @@ import re
 JOINER = "\u2060"
 
 _LIVE = re.compile(
-    r"(?<=\w)\.(?=[^\W\d_])"  # example.com, t.me
+    r"(?<=[\w-])\.(?=[^\W\d_])"  # example.com, t.me
     r"|(?<=\d)\.(?=\d{1,3}\.\d{1,3}\.\d)"  # the first dot of 192.0.2.1
     r"|(?<=\w):(?=//)"  # tg://resolve
     r"|(?<![\w/])/(?=\w)"  # /start
