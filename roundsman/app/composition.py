@@ -99,7 +99,7 @@ class App:
     @cached_property
     def own_texts(self) -> OwnTexts | None:
         """Raises ConfigurationError."""
-        return texts_of(self.settings)
+        return texts_of(self.settings, self.rules)
 
     @cached_property
     def book(self) -> AlertBook:
@@ -181,7 +181,7 @@ class App:
         self,
         settings: Settings,
         policies: Policies | None = None,
-        read_texts: Callable[[Settings], OwnTexts | None] = texts_of,
+        read_texts: Callable[[Settings, Rules], OwnTexts | None] = texts_of,
     ) -> None:
         """Take other settings for all that can change while it runs; and these policies and texts, or those they ask
         for.
@@ -192,7 +192,7 @@ class App:
         registry = registry_of(settings, self.jobs)
         policies = policies or policies_of(settings)
         channels = channels_of(settings, self.clock, lambda: self.store)
-        texts = read_texts(settings)
+        texts = read_texts(settings, policies.rules)
         self.sender.replace(
             channels, language=Language(settings.alerts.language), zone=settings.time_zone, own_texts=texts
         )

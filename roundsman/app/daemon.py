@@ -74,7 +74,7 @@ class Daemon:
         try:
             self._assign(at_start=False)
         except RoundsmanError:
-            self._app.reconfigure(before, policies, lambda _: texts)
+            self._app.reconfigure(before, policies, lambda *_: texts)
             raise
         logs.setup(settings.log_level, settings.secrets())
         has_file = settings.policies_file is not None or before.policies_file is not None

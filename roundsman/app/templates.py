@@ -4,6 +4,7 @@ from pathlib import Path
 
 from config import Settings
 from config.sources import read_text
+from roundsman.alerts.rules.route import Rules
 from roundsman.alerts.templates import OwnTexts
 from roundsman.errors import ConfigurationError
 
@@ -13,20 +14,38 @@ _MOST_FILES = 200
 """Two languages of a hundred kinds. More are no folder of texts, but one that was named by mistake."""
 
 
-def texts_of(settings: Settings) -> OwnTexts | None:
-    """Read and try the folder of ALERT_TEMPLATES, if it is set. Raises ConfigurationError with every fault."""
+def texts_of(settings: Settings, rules: Rules) -> OwnTexts | None:
+    """Read and try the folder of ALERT_TEMPLATES, if it is set. Raises ConfigurationError with every fault.
+
+    One is that a route names a folder in it which is not there.
+    """
     folder = settings.alerts.templates
     if folder is None:
+        _refuse_unknown(rules, frozenset())
         return None
     sources = _sources(folder)
     from roundsman.alerts.templates.own import FolderTexts
 
-    return FolderTexts(sources)
+    texts = FolderTexts(sources)
+    _refuse_unknown(rules, texts.folders)
+    return texts
+
+
+def _refuse_unknown(rules: Rules, folders: frozenset[str]) -> None:
+    known = f"known are {', '.join(sorted(folders))}" if folders else "ALERT_TEMPLATES names none that holds any"
+    faults = [
+        f'The route "{route.name}" has the template "{route.template}", and there is no such folder of texts; {known}.'
+        for route in rules.routes
+        if route.template is not None and route.template not in folders
+    ]
+    if faults:
+        raise ConfigurationError(faults)
 
 
 def _sources(folder: Path) -> dict[str, str]:
     try:
-        files = sorted(each for each in folder.iterdir() if each.suffix == ".j2")
+        folders = [folder, *sorted(each for each in folder.iterdir() if each.is_dir())]
+        files = sorted(each for part in folders for each in part.iterdir() if each.suffix == ".j2")
     except OSError as error:
         raise ConfigurationError([f"ALERT_TEMPLATES: the folder {folder} cannot be read ({error.strerror})."]) from None
     if not files:
@@ -36,9 +55,9 @@ def _sources(folder: Path) -> dict[str, str]:
     sources, faults = {}, []
     for each in files:
         try:
-            sources[each.name] = read_text(each, _MOST_BYTES)
+            sources[each.relative_to(folder).as_posix()] = read_text(each, _MOST_BYTES)
         except ValueError as error:
-            faults.append(f"ALERT_TEMPLATES: {each.name}: {error}.")
+            faults.append(f"ALERT_TEMPLATES: {each.relative_to(folder)}: {error}.")
     if faults:
         raise ConfigurationError(faults)
     return sources

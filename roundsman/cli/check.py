@@ -39,9 +39,15 @@ def _policies(session: Session) -> None:
 
 
 def _templates(session: Session) -> None:
+    from roundsman.alerts.rules.route import Rules
+    from roundsman.app.policies import policies_of
     from roundsman.app.templates import texts_of
 
-    texts_of(session.settings)
+    try:
+        rules = policies_of(session.settings).rules
+    except ConfigurationError:  # which is told by itself
+        rules = Rules()
+    texts_of(session.settings, rules)
 
 
 FURTHER_CHECKS: tuple[Callable[[Session], None], ...] = (_store, _jobs, _workflows, _policies, _templates)

@@ -50,6 +50,7 @@ def route_row(route: Route) -> dict[str, Any]:
         ],
         "gives_up_after": route.gives_up_after,
         "language": route.language,
+        "template": route.template,
     }
 
 

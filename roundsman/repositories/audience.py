@@ -42,6 +42,8 @@ class Audience:
     """Channels that take over, one after another, where one gives a message up for good."""
     language: Wording | None = None
     """None: ALERT_LANGUAGE."""
+    template: str | None = None
+    """The folder among the texts of one's own that says it; None: the texts for all."""
 
     def to_json(self) -> dict[str, Any] | None:
         """What a message keeps: not where it goes, which is decided once it exists. None for nobody in particular."""
@@ -49,7 +51,8 @@ class Audience:
             {name: value for name, value in vars(each).items() if value is not None or name != "key"}
             for each in self.mentions
         ]
-        known = {"fallback": list(self.fallback), "language": self.language.value if self.language else None}
+        language = self.language.value if self.language else None
+        known = {"fallback": list(self.fallback), "language": language, "template": self.template}
         beside = {name: value for name, value in known.items() if value}
         if self.team is None and not people and not beside:
             return None
@@ -64,6 +67,7 @@ class Audience:
             mentions=tuple(Mention(**each) for each in found.get("mentions", ())),
             fallback=tuple(found.get("fallback", ())),
             language=Wording(language) if language else None,
+            template=found.get("template"),
         )
 
 

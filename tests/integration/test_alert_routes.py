@@ -114,6 +114,7 @@ def test_check_config_tells_the_same_to_programs(shell: Shell) -> None:
         "levels": [{"number": 2, "after": 1800.0, "to": ["Hoa"], "channels": ["console"]}],
         "gives_up_after": None,
         "language": "vi",
+        "template": None,
     }
     assert rules["inhibitions"][-1] == {
         "name": "one cause",

@@ -11,6 +11,7 @@ from alert_samples import ZONE, Mailbox, book_of, sender_of, unreplied
 from cli_shell import Shell
 
 from config import load
+from roundsman.alerts.rules.route import Route, Rules
 from roundsman.alerts.templates import Language
 from roundsman.alerts.templates.own import FolderTexts
 from roundsman.app.composition import App
@@ -41,7 +42,7 @@ def app_of(folder: Path, clock: ManualClock) -> App:
 def test_the_setting_names_a_folder_beside_the_settings_file(tmp_path: Path) -> None:
     assert load({"ALERT_TEMPLATES": "texts"}, tmp_path).alerts.templates == tmp_path / "texts"
     assert load({}, tmp_path).alerts.templates is None
-    assert texts_of(load({}, tmp_path)) is None
+    assert texts_of(load({}, tmp_path), Rules()) is None
 
 
 def test_check_config_tells_every_fault(shell: Shell) -> None:
@@ -68,7 +69,7 @@ def test_a_folder_that_cannot_be_one_is_refused(tmp_path: Path, make: object, se
     assert callable(make)
     make(tmp_path / "texts")
     with pytest.raises(ConfigurationError) as wrong:
-        texts_of(load({"ALERT_TEMPLATES": "texts"}, tmp_path))
+        texts_of(load({"ALERT_TEMPLATES": "texts"}, tmp_path), Rules())
     assert list(wrong.value.faults) == [f"ALERT_TEMPLATES: {sentence.format(tmp_path / 'texts')}"]
 
 
@@ -85,6 +86,35 @@ def test_what_is_sent_is_said_in_them_in_the_language_of_its_audience(store: Sto
     assert mailbox.titles == ["Nguyễn Thị Lan waits", "Nguyễn Thị Lan chờ"]
 
 
+def test_a_route_can_name_a_folder_of_texts(store: Store, clock: ManualClock) -> None:
+    mailbox = Mailbox()
+    sender = sender_of(store, clock, [mailbox])
+    own = FolderTexts({"conversation_unreplied.en.j2": TITLE.format("{{ customer }} waits"),
+                       "short/conversation_unreplied.en.j2": TITLE.format("{{ customer }}!")})  # fmt: skip
+    sender.replace([mailbox], language=Language.ENGLISH, zone=ZONE, own_texts=own)
+    for name, folder in (("1", None), ("2", "short"), ("3", "gone")):
+        with book_of(store, clock, sender).transaction("monitor") as desk:
+            desk.fire(replace(unreplied(name, clock.now()), audience=Audience(template=folder)))
+        sender.run_once("mailbox")
+    assert mailbox.titles == ["Nguyễn Thị Lan waits", "Nguyễn Thị Lan!", "Nguyễn Thị Lan waits"]
+
+
+def test_a_folder_that_a_route_names_has_to_be_there(tmp_path: Path) -> None:
+    write(tmp_path, TITLE.format("one"))
+    (tmp_path / "texts" / "short").mkdir()
+    (tmp_path / "texts" / "short" / "page_stale.en.j2").write_text(TITLE.format("{{ page }}"))
+    settings = load({"ALERT_TEMPLATES": "texts"}, tmp_path)
+    assert texts_of(settings, Rules((Route("ops", template="short"),))) is not None
+    for others, known in (
+        (settings, "known are short"), (load({}, tmp_path), "ALERT_TEMPLATES names none that holds any"),
+    ):  # fmt: skip
+        with pytest.raises(ConfigurationError) as wrong:
+            texts_of(others, Rules((Route("ops", template="shorter"),)))
+        assert list(wrong.value.faults) == [
+            f'The route "ops" has the template "shorter", and there is no such folder of texts; {known}.'
+        ]
+
+
 def test_a_reload_reads_them_again_and_a_broken_one_changes_nothing(tmp_path: Path, clock: ManualClock) -> None:
     write(tmp_path, TITLE.format("one"))
     with closing(app_of(tmp_path, clock)) as app:
@@ -98,7 +128,7 @@ def test_a_reload_reads_them_again_and_a_broken_one_changes_nothing(tmp_path: Pa
         app.reconfigure(settings)
         assert app.own_texts is not None
         assert app.own_texts.version != before.version
-        app.reconfigure(settings, None, lambda _: before)  # as a daemon does whose other parts refuse a reload
+        app.reconfigure(settings, None, lambda *_: before)  # as a daemon does whose other parts refuse a reload
         assert app.own_texts is before
 
 

@@ -69,6 +69,8 @@ class Route:
     gives_up_after: timedelta | None = None
     """From the last level to the moment when the journal says that nobody answers; None: as long as between the last
     two levels."""
+    template: str | None = None
+    """The folder among the texts of one's own that says it; None: the texts for all."""
     language: Wording | None = None
     """None: ALERT_LANGUAGE."""
 

@@ -1,5 +1,6 @@
 """`[[route]]` with its `[[route.level]]`."""
 
+import re
 from collections.abc import Sequence
 from datetime import timedelta
 
@@ -10,6 +11,7 @@ from roundsman.conversations.policies.section import Section, refuse_same_names,
 from roundsman.repositories.alerts import Severity
 from roundsman.repositories.audience import Mention
 
+_FOLDER = re.compile("[a-z0-9][a-z0-9_-]{0,59}")
 SHORTEST_REPEAT = timedelta(minutes=1)
 _SEVERITIES = {severity.value: severity for severity in Severity}
 _WORDINGS = {wording.value: wording for wording in Wording}
@@ -46,10 +48,21 @@ def _route(section: Section, names: Names) -> Route | None:
         _repeat(section),
         _levels(section, names),
         section.duration("gives_up_after"),
+        _template(section),
         section.one_of("language", _WORDINGS, "language"),
     )
     section.refuse_unknown()
     return None if name is None or matchers is None else route
+
+
+def _template(section: Section) -> str | None:
+    name = section.text("template")
+    if name is not None and not _FOLDER.fullmatch(name):
+        section.fault(
+            "template", f"is {shown(name)}, which names no folder of texts; use small letters, digits, - and _"
+        )
+        return None
+    return name
 
 
 def _repeat(section: Section) -> timedelta | None:

@@ -33,6 +33,7 @@ def directed(audience: Audience, route: Route, level: int) -> Audience:
         digest_from=route.digest_from or audience.digest_from,
         fallback=route.fallback or audience.fallback,
         language=route.language or audience.language,
+        template=route.template or audience.template,
     )
 
 

@@ -89,7 +89,7 @@ def render(
 ) -> Message:
     """What to say about this event of this alert, to that audience, at that level. `zone` is the reader's."""
     texts = TEXTS[language]
-    scene = Scene(alert, event, now, zone, level, audience.team)
+    scene = Scene(alert, event, now, zone, level, audience.team, audience.template)
     title, *lines = _said(scene, language, own)
     link = web_link(alert.annotations.get("link"))
     incident = _incident("alert", alert)
@@ -125,7 +125,13 @@ def render_digest(
     told_as = NotificationEvent.WARNING if level <= 0 else NotificationEvent.FIRING
     scenes = [
         Scene(
-            each, told_as if each.resolved_at is None else NotificationEvent.RESOLVED, now, zone, level, audience.team
+            each,
+            told_as if each.resolved_at is None else NotificationEvent.RESOLVED,
+            now,
+            zone,
+            level,
+            audience.team,
+            audience.template,
         )
         for each in alerts
     ]

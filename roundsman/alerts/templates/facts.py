@@ -27,6 +27,8 @@ class Scene:
     """Of the readers."""
     level: int = 1
     team: str | None = None
+    template: str | None = None
+    """The folder of one's own texts that its route asks for."""
 
     def local(self, value: object) -> datetime | None:
         """A time among the annotations, by the clock of the readers."""

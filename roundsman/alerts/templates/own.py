@@ -3,10 +3,11 @@
     conversation_unreplied.vi.j2:
         {% block title %}{{ customer or "Khách" }} chờ {{ waited | duration }} ở {{ page }}{% endblock %}
 
-A file is for one kind of alert in one language. What it does not say is said as ever: `title`, `lines` and `item` (the
-line of a digest) are blocks, each may be left out. All files are read and tried on samples when the settings are read,
-so what is wrong with them is known before anybody waits for an alert. Should one fail all the same, the built-in text
-is told: an alert is never lost to a template.
+A file is for one kind of alert in one language; one in a folder of its own is for the routes that name the folder.
+What it does not say is said as ever: `title`, `lines` and `item` (the line of a digest) are blocks, each may be left
+out. All files are read and tried on samples when the settings are read, so what is wrong with them is known before
+anybody waits for an alert. Should one fail all the same, the built-in text is told: an alert is never lost to a
+template.
 
 Names of customers are data here and never template text; Jinja2's sandbox holds those who write templates.
 """
@@ -44,7 +45,7 @@ BLOCKS = ("title", "lines", "item")
 MOST_LINES = 20
 """Of a message: what is longer nobody reads on a telephone."""
 
-_NAME = re.compile(r"(?P<kind>[a-z][a-z0-9_]*)\.(?P<language>[a-z]+)\.j2")
+_NAME = re.compile(r"(?:(?P<folder>[a-z0-9][a-z0-9_-]*)/)?(?P<kind>[a-z][a-z0-9_]*)\.(?P<language>[a-z]+)\.j2")
 
 log = logging.getLogger(__name__)
 
@@ -55,11 +56,11 @@ class FolderTexts:
     def __init__(self, sources: Mapping[str, str]) -> None:
         """`sources`: the text of each file by its name. Raises ConfigurationError with every fault."""
         self.version = hashlib.sha256(repr(sorted(sources.items())).encode()).hexdigest()[:12]
-        self._templates: dict[tuple[str, Language], Template] = {}
+        self._templates: dict[tuple[str | None, str, Language], Template] = {}
         self._failed: set[tuple[str | None, str]] = set()
         environments = {language: _environment(language, sources) for language in Language}
         faults: list[str] = []
-        for name in sorted(each for each in sources if not each.startswith("_")):
+        for name in sorted(each for each in sources if not each.rpartition("/")[2].startswith("_")):
             found = _NAME.fullmatch(name)
             if fault := _misnamed(found, name):
                 faults.append(fault)
@@ -72,7 +73,7 @@ class FolderTexts:
                 place = f"{error.name or name} line {error.lineno}"
                 faults.append(f"ALERT_TEMPLATES: {place}: {one_line(error.message or 'is no template', 200)}.")
                 continue
-            self._templates[found["kind"], language] = template
+            self._templates[found["folder"], found["kind"], language] = template
             faults += _unknown_blocks(template)
             faults += self._tried(template, found["kind"], language)
         if faults:
@@ -80,13 +81,23 @@ class FolderTexts:
 
     def told(self, scene: Scene, language: Language, built_in: tuple[str, ...]) -> tuple[str, ...]:
         """The title and the lines for one piece of news; the built-in ones where no file says otherwise."""
-        template = self._templates.get((scene.alert.kind, language))
+        template = self._template(scene, language)
         return built_in if template is None else self._safely(template, scene, built_in, _told)
 
     def item(self, scene: Scene, language: Language, built_in: str) -> str:
         """The line of a digest."""
-        template = self._templates.get((scene.alert.kind, language))
+        template = self._template(scene, language)
         return built_in if template is None else self._safely(template, scene, (built_in,), _item)[0]
+
+    @property
+    def folders(self) -> frozenset[str]:
+        """Those that a route can name."""
+        return frozenset(folder for folder, _, _ in self._templates if folder is not None)
+
+    def _template(self, scene: Scene, language: Language) -> Template | None:
+        kind = scene.alert.kind
+        own = self._templates.get((scene.template, kind, language))
+        return own or self._templates.get((None, kind, language))
 
     def _safely(
         self,
