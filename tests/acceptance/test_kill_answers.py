@@ -8,6 +8,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -20,11 +21,14 @@ from roundsman.alerts.book import AlertBook
 from roundsman.alerts.channels.seal import Seal
 from roundsman.alerts.message import Answer
 from roundsman.clock import SystemClock
+from roundsman.repositories.audience import Audience
 from roundsman.repositories.engine import Store
 from roundsman.repositories.identity import identity_of
 from roundsman.repositories.tables import alert_log, notifications
 
 LONGEST_LIFE_S = 0.15
+ALONE = Audience(digest_from=1000)
+"""Each alert has a message of its own, with buttons for it alone."""
 
 
 @pytest.fixture
@@ -63,7 +67,7 @@ def tell_of(store: Store, count: int) -> list[str]:
     """Open alerts, and take their messages as sent; what the buttons that acknowledge them carry."""
     clock, seal = SystemClock(), Seal(TOKEN, lambda: identity_of(store))
     with AlertBook(store, clock, ["telegram"], lambda: None).transaction("monitor") as desk:
-        desk.fire_all([unreplied(f"c{number}", clock.now()) for number in range(count)])
+        desk.fire_all([replace(unreplied(f"c{number}", clock.now()), audience=ALONE) for number in range(count)])
     with store.write() as connection:
         connection.execute(notifications.update().values(status="sent"))
         numbers = connection.execute(select(notifications.c.id).order_by(notifications.c.id)).scalars().all()
