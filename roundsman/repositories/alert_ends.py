@@ -27,6 +27,17 @@ _RESOLVE = UpdateRows(
     where="status <> 'resolved'",
 )
 
+_LOCK_UNSENT = Statement(
+    """
+    SELECT id FROM notifications
+    WHERE id IN (SELECT notification_id FROM notification_alerts WHERE alert_id AMONG :ended)
+      AND status IN ('held', 'pending') AND edits IS NULL
+    ORDER BY id
+    FOR UPDATE
+    """
+)
+"""Somebody may be making one message of several at this moment: what is in it is looked at after that."""
+
 _UNSENT = Statement(
     """
     SELECT n.id, n.channel, n.level, n.maybe_sent, m.alert_id
@@ -152,6 +163,7 @@ class AlertEnds:
     def _cancel_unsent(self, connection: Connection, ended: list[int], now: datetime) -> None:
         """Cancel what tells of nothing that goes on. Where a sender died with it, perhaps the message went out: whoever
         got it must hear the end, so it counts as sent."""
+        _LOCK_UNSENT.run(connection, ended=ended)
         rows = [_Unsent._make(row) for row in _UNSENT.run(connection, ended=ended)]
         perhaps = sorted({row.id for row in rows if row.maybe_sent})
         never = sorted({row.id for row in rows} - set(perhaps))

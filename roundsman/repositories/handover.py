@@ -152,7 +152,8 @@ class Handover:
         members = _members(connection, [row.id for row in rows])
         given = [_given(row, members.get(row.id, {})) for row in rows]
         places = self._locked_places(connection, given)
-        planned = {each.id: (each, *each.plan(usable, places)) for each in given}
+        steady = self._steady(connection, given)
+        planned = {each.id: (each, *each.plan(usable, places)) for each in steady}
         going = [number for number, (_, onward, _) in planned.items() if onward.is_whole]
         gone = [planned[number] for number in connection.execute(_give_up(going, reason, now)).scalars()]
         self._notifications.enqueue(connection, [draft for _, _, drafts in gone for draft in drafts], now)
@@ -196,6 +197,15 @@ class Handover:
             return None
         self._notifications.enqueue(connection, drafts, now)
         return onward
+
+    def _steady(self, connection: Connection, given: Sequence[_Given]) -> list[_Given]:
+        """Those that still tell of just these alerts, and do so until the end of the transaction. What somebody makes
+        a digest of, or takes an alert out of, at this moment is left for the next look."""
+        ids = notifications.c.id.in_([each.id for each in given])
+        lock = select(notifications.c.id).where(ids).with_for_update(skip_locked=True)
+        mine = set(connection.execute(lock).scalars())
+        members = _members(connection, list(mine))
+        return [each for each in given if each.id in mine and tuple(members.get(each.id, ())) == each.alert_ids]
 
     def _locked_places(self, connection: Connection, given: Iterable[_Given]) -> _Places:
         """What each channel tells of these alerts; nobody else hands them on meanwhile."""

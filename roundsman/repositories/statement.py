@@ -6,7 +6,7 @@ does. The text is written once, in the words of SQLite, with words of our own:
     :name                   a value; times are converted, lists become what the next two expect
     AMONG :names            one of the values of a list
     EACH :names             the texts of a list as rows, column `each.value`
-    FOR UPDATE SKIP LOCKED  left away on SQLite, where a write transaction is alone
+    FOR UPDATE SKIP LOCKED  left away on SQLite, where a write transaction is alone; and FOR UPDATE
     STEADY                  a column that nobody reads; from then on PostgreSQL makes steady plans in this transaction
 
 Steady plans: for a table whose statistics are old or not there yet, PostgreSQL believes that it would find two rows,
@@ -85,7 +85,7 @@ def _in_words_of_sqlite(text: str) -> str:
     text = re.sub(r"AMONG (:\w+)", r"IN (SELECT value FROM json_each(\1))", text)
     text = re.sub(r"EACH (:\w+)", r"json_each(\1) AS each", text)
     text = re.sub(r"\bSTEADY\b", "NULL", text)
-    return re.sub(r"\s+FOR UPDATE SKIP LOCKED", "", text)
+    return re.sub(r"\s+FOR UPDATE( SKIP LOCKED)?", "", text)
 
 
 def _in_words_of_postgresql(text: str) -> str:
