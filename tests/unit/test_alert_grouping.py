@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from hypothesis import given
@@ -12,7 +13,7 @@ from roundsman.alerts.rules.route import Rules
 from roundsman.alerts.stages.group import OVERFLOW, group
 from roundsman.alerts.stages.route import reach, route
 from roundsman.repositories.alerts import Severity
-from roundsman.repositories.audience import EVERYBODY, Audience, Mention
+from roundsman.repositories.audience import EVERYBODY, Audience, Mention, Wording
 from roundsman.repositories.notifications import NewNotification, NotificationEvent
 
 NOW = datetime(2026, 3, 3, 4, tzinfo=UTC)
@@ -49,6 +50,15 @@ def test_teams_levels_kinds_and_channels_are_not_mixed() -> None:
     assert sorted(told(found)) == [("slack", (3, 2, 1)), ("slack", (5, 4)), ("slack", (8, 7, 6)), ("slack", (9,))]
     narrow = [news(n, Audience("Sales", ("hook",), digest_from=3)) for n in (1, 2, 3)]
     assert told(narrow, "slack", "hook") == [("hook", (3, 2, 1))]
+
+
+def test_what_is_told_in_another_language_or_falls_back_on_other_channels_is_not_mixed() -> None:
+    vietnamese, to_mail = replace(SALES, language=Wording.VIETNAMESE), replace(SALES, fallback=("email",))
+    found = [news(1), news(2, vietnamese), news(3, to_mail), news(4, vietnamese), news(5), news(6, to_mail)]
+    digests = messages(found, ["slack"])
+    assert [(each.alert_ids, each.audience.language, each.audience.fallback) for each in digests] == [
+        ((6, 3), None, ("email",)), ((5, 1), None, ()), ((4, 2), Wording.VIETNAMESE, ()),
+    ]  # fmt: skip
 
 
 def test_a_digest_is_as_urgent_as_its_worst_and_calls_everybody_once() -> None:

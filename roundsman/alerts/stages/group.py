@@ -4,8 +4,8 @@ One rule makes a storm impossible. Of a team's news on one channel, up to `diges
 one by one; from then on each level is one digest. So a transaction costs a channel, for each team, at most as many
 messages as there are levels, or `digest_from` - 1 if that is more. Kinds are never mixed: a digest of customers is
 read by other eyes than one of pages, so where a team hears of several kinds, read "kinds times levels"; and so it is
-with critical and other ones, and with the labels that a route groups by. Where no number is stated, more than
-`OVERFLOW` become digests.
+with critical and other ones, with routes of another language or other channels to fall back on, and with the labels
+that a route groups by. Where no number is stated, more than `OVERFLOW` become digests.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -44,7 +44,8 @@ def together(told: Sequence[Parcel], digest_from: int | None = None) -> list[lis
     for each in told:
         labels = (each.news.labels.get(name) for name in each.route.group_by)
         is_critical = each.news.severity is Severity.CRITICAL  # not to be looked for among a thousand others
-        parts.setdefault((is_critical, each.news.level, each.news.kind, *labels), []).append(each)
+        goes_on = (each.audience.language, each.audience.fallback)
+        parts.setdefault((is_critical, each.news.level, each.news.kind, *goes_on, *labels), []).append(each)
     return list(parts.values())
 
 
