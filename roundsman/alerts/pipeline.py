@@ -96,18 +96,27 @@ class Pipeline:
         return keep_quiet(silence(inhibit(parcels, sources, self.rules, now), mutes), self.rules, now)
 
     def _sources(self, connection: Connection, parcels: Sequence[Parcel]) -> list[Source]:
-        """The open alerts that could mute one of these: none are read if no rule means one of them."""
-        rules = [
-            rule
-            for rule in self.rules.inhibitions
-            if any(all(matcher.covers(each.news.facts) for matcher in rule.target) for each in parcels)
-        ]
-        if not rules:
-            return []
-        kinds = self._alerts.open_kinds(connection)
-        wanted = [kind for kind in kinds if any(rule.may_come_from(kind) for rule in rules)]
-        found = [alert for kind in wanted for alert in self._alerts.open_of_kind(connection, kind)]
-        return [Source(alert.id, alert.fingerprint, facts_of_alert(alert)) for alert in found]
+        """The open alerts that could mute one of these, and those that could mute such a one, and so on, as there may
+        be circles. None are read if no rule means one of these."""
+        sources: list[Source] = []
+        kinds: list[str] | None = None
+        targets = [each.news.facts for each in parcels]
+        while targets:
+            rules = [
+                rule
+                for rule in self.rules.inhibitions
+                if any(all(matcher.covers(facts) for matcher in rule.target) for facts in targets)
+            ]
+            if not rules:
+                break
+            kinds = self._alerts.open_kinds(connection) if kinds is None else kinds
+            wanted = [kind for kind in kinds if any(rule.may_come_from(kind) for rule in rules)]
+            kinds = [kind for kind in kinds if kind not in wanted]
+            found = [alert for kind in wanted for alert in self._alerts.open_of_kind(connection, kind)]
+            new = [Source(alert.id, alert.fingerprint, facts_of_alert(alert)) for alert in found]
+            targets = [each.facts for each in new]
+            sources += new
+        return sources
 
     def _entry(self, news: News, event: LogEvent, parcels: Sequence[Parcel], now: datetime) -> LogEntry:
         mine = [each for each in parcels if each.news is news]

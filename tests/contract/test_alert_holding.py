@@ -156,6 +156,23 @@ def test_two_that_mute_each_other_do_not(outbox: Outbox) -> None:
     assert {status for _, _, status in statuses(outbox)} == {"pending"}
 
 
+def test_three_that_mute_each_other_in_a_circle_do_not(outbox: Outbox) -> None:
+    steps = [("disk_full", "backup_failed"), ("backup_failed", "copy_old"), ("copy_old", "disk_full")]
+    outbox.rules = Rules(
+        inhibitions=tuple(
+            Inhibition(f"{one} explains {other}", matchers(f"kind={one}"), matchers(f"kind={other}"))
+            for one, other in [*steps, ("copy_old", KIND)]
+        )
+    )
+    with outbox.book().transaction("monitor") as desk:
+        desk.fire_all([Condition(kind, "/", Severity.HIGH, outbox.clock.now(), {}, {}) for kind, _ in steps])
+    outbox.fire("1")
+    assert {subject: status for subject, _, status in statuses(outbox)} == {
+        "disk_full:/": "pending", "backup_failed:/": "pending", "copy_old:/": "pending", "1": "held",
+    }  # fmt: skip
+    assert outbox.trail("1")[1].detail["reason"] == "alert 2 (copy_old:/) explains it"
+
+
 # --- quiet hours ---
 
 

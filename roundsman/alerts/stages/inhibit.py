@@ -23,7 +23,7 @@ class Source:
 
 
 def inhibit(parcels: Sequence[Parcel], sources: Sequence[Source], rules: Rules, now: datetime) -> list[Parcel]:
-    """Hold what another alert mutes. Two that mute each other, by different rules, do not: both would be forgotten."""
+    """Hold what another alert mutes. Those that mute each other in a circle do not: all of them would be forgotten."""
     muting: dict[int, Source | None] = {}
     for each in parcels:
         if each.news.alert_id not in muting:
@@ -33,12 +33,28 @@ def inhibit(parcels: Sequence[Parcel], sources: Sequence[Source], rules: Rules, 
 
 def _muting(parcel: Parcel, sources: Sequence[Source], inhibitions: Sequence[Inhibition]) -> Source | None:
     mine = parcel.news.facts
-    for source in sources:
-        if source.alert_id == parcel.news.alert_id or any(rule.mutes(mine, source.facts) for rule in inhibitions):
-            continue
-        if any(rule.mutes(source.facts, mine) for rule in inhibitions):
-            return source
-    return None
+    others = [each for each in sources if each.alert_id != parcel.news.alert_id]
+    found = [each for each in others if _mutes(each.facts, mine, inhibitions)]
+    if not found:
+        return None
+    muted = _muted_by(mine, others, inhibitions)
+    return next((each for each in found if each.alert_id not in muted), None)
+
+
+def _muted_by(facts: Mapping[str, str], others: Sequence[Source], inhibitions: Sequence[Inhibition]) -> set[int]:
+    """The others that an alert mutes, itself or by one that it mutes."""
+    muted: set[int] = set()
+    left = [facts]
+    while left:
+        muting = left.pop()
+        found = [each for each in others if each.alert_id not in muted and _mutes(muting, each.facts, inhibitions)]
+        muted |= {each.alert_id for each in found}
+        left += [each.facts for each in found]
+    return muted
+
+
+def _mutes(source: Mapping[str, str], target: Mapping[str, str], inhibitions: Sequence[Inhibition]) -> bool:
+    return any(rule.mutes(source, target) for rule in inhibitions)
 
 
 def _held(parcel: Parcel, source: Source | None, now: datetime) -> Parcel:
