@@ -7,10 +7,12 @@ the store.
 """
 
 import logging
+from datetime import timedelta
 
 from roundsman.alerts.book import AlertBook, AlertDesk
 from roundsman.alerts.condition import Escalation
 from roundsman.alerts.rules.facts import facts_of_alert
+from roundsman.alerts.rules.route import Route
 from roundsman.alerts.stages.group import OVERFLOW
 from roundsman.clock import Clock
 from roundsman.logs import fields
@@ -28,6 +30,8 @@ MOST_FOLDED = 2_000
 """Messages that become digests in one transaction."""
 MOST_ROUNDS = 50
 """Transactions of one look: the rest is left to the next one, a few seconds later."""
+PATIENCE = timedelta(minutes=30)
+"""After something that was held back is told, until the journal says that nobody answers, where no route says it."""
 OURSELVES = "alerts"
 """Stands where a job's name would."""
 
@@ -90,19 +94,27 @@ class AlertKeeper:
         return len(due)
 
     def _escalation(self, alert: Alert, level: int, told_before: Audience) -> Escalation:
-        team = told_before.team
-        route = self._book.rules.route_for(facts_of_alert(alert) | {"team": team or ""})
-        step = next((each for each in route.levels if each.number == level), None)
+        levels = self._route(alert, told_before).levels
+        step = next((each for each in levels if each.number == level), None)
         if step is None:  # of rules that have changed since: those who know of it hear of it
             return Escalation(alert.fingerprint, level, told_before)
-        return Escalation(alert.fingerprint, level, Audience(team, step.channels, step.mentions))
+        return Escalation(alert.fingerprint, level, Audience(told_before.team, step.channels, step.mentions))
+
+    def _route(self, alert: Alert, told_before: Audience) -> Route:
+        return self._book.rules.route_for(facts_of_alert(alert) | {"team": told_before.team or ""})
 
     def _end_chain(self, desk: AlertDesk, alert: Alert) -> None:
+        let_go = self._held.untold_until(desk.connection, alert.id, alert.level)
+        if let_go is not None:  # nobody can have answered yet
+            told_before = self._held.audience_of(desk.connection, alert.id)
+            patience = self._route(alert, told_before).unanswered_after or PATIENCE
+            self._rises.plan(desk.connection, alert.id, let_go + patience, None)
+            return
         self._rises.plan(desk.connection, alert.id, None, None)
         now = self._clock.now()
         AlertLog().add(desk.connection, [LogEntry(alert.id, now, LogEvent.CHAIN_ENDED, alert.level)])
         log.critical(
-            "Nobody has answered to alert %d (%s), of which everybody up to level %d was told; it still goes on. "
+            "Nobody has answered to alert %d (%s), which was told up to level %d; it still goes on. "
             "`roundsman alerts ack %d` says that you see to it.",
             alert.id, alert.fingerprint, alert.level, alert.id,
             extra=fields(ALERT=alert.fingerprint, ALERT_KIND=alert.kind),

@@ -192,6 +192,21 @@ class HeldRepository:
         )
         return Audience.from_json(connection.execute(query).scalar_one_or_none())
 
+    def untold_until(self, connection: Connection, alert_id: int, level: int) -> datetime | None:
+        """Where all that tells of an alert at this level is held back: when the first of it is let go. None: some of it
+        was told, or leaves now."""
+        mine = notification_alerts
+        query = (
+            select(notifications.c.status, notifications.c.held_by, notifications.c.not_before)
+            .join(mine, mine.c.notification_id == notifications.c.id)
+            .where(mine.c.alert_id == alert_id, mine.c.level == level, notifications.c.edits.is_(None))
+        )
+        rows = connection.execute(query).all()
+        never = (NotificationStatus.HELD.value, NotificationStatus.CANCELLED.value)
+        if any(row.status not in never for row in rows):
+            return None
+        return min((row.not_before for row in rows if row.status == NotificationStatus.HELD.value), default=None)
+
     def _copies(self, connection: Connection, message_ids: Sequence[int]) -> dict[int, int]:
         mine = notification_alerts
         query = select(mine.c.notification_id, mine.c.copy).where(mine.c.notification_id.in_(message_ids))

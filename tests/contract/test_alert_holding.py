@@ -323,6 +323,18 @@ def test_what_nobody_takes_rises_by_its_route_and_the_end_of_the_chain_is_said(
     assert log_of(outbox, "1")[-1] == "chain_ended"
 
 
+def test_nobody_is_missed_while_all_that_tells_of_it_is_held(outbox: Outbox, caplog: pytest.LogCaptureFixture) -> None:
+    outbox.rules = Rules((Route("ops", channels=("slack",), levels=STEPS, hours=DAY),))
+    outbox.fire("1")
+    for _ in range(9):
+        outbox.keep(hours=1)
+    assert [claim.level for claim in (*outbox.drain(), *outbox.drain("hook"))] == [2, 3]
+    outbox.keep(minutes=29)
+    assert not caplog.records
+    outbox.keep(minutes=1)
+    assert [record.levelno for record in caplog.records] == [logging.CRITICAL]
+
+
 def test_what_somebody_has_taken_does_not_rise(outbox: Outbox) -> None:
     outbox.rules = Rules((Route("ops", channels=("slack",), levels=STEPS),))
     outbox.fire("1", "2")
