@@ -61,6 +61,7 @@ class _Told(NamedTuple):
     event: str
     level: int
     copy: int
+    """What is told again, or to somebody who was off duty, is news of its own on each channel."""
 
 
 _Places = Mapping[_Told, bool]
@@ -77,29 +78,34 @@ class _Given:
     level: int
     rank: int
     audience: Audience
-    alert_ids: tuple[int, ...]
-    copy: int
-    """The how manieth message about this news on its channel; the next channel has as many."""
+    copies: Mapping[int, int]
+    """By alert, the how manieth message this is about its news on the channel."""
 
     def plan(self, usable: Collection[str], places: _Places) -> tuple[Onward, list[NewNotification]]:
         """Where it goes on, and the messages to be made for that."""
-        left, to, drafts = list(self.alert_ids), dict[int, str](), []
+        left, to, drafts = list(self.copies), dict[int, str](), []
         for channel in self.audience.fallback if not self.event.is_change else ():
             if channel not in usable or channel == self.channel:
                 continue
-            known = {each: places.get(_Told(each, channel, self.event.value, self.level, self.copy)) for each in left}
+            known = {
+                each: places.get(_Told(each, channel, self.event.value, self.level, copy))
+                for each, copy in self.copies.items()
+                if each in left
+            }
             fresh = [each for each in left if known[each] is None]
-            if fresh:
-                drafts.append(self._draft(channel, fresh))
+            drafts += [
+                self._draft(channel, [each for each in fresh if self.copies[each] == copy], copy)
+                for copy in sorted({self.copies[each] for each in fresh})
+            ]
             to |= {each: channel for each in left if known[each] is not False}
             left = [each for each in left if each not in to]
         return Onward(to, tuple(left)), drafts
 
-    def _draft(self, channel: str, alert_ids: Sequence[int]) -> NewNotification:
+    def _draft(self, channel: str, alert_ids: Sequence[int], copy: int) -> NewNotification:
         further = self.audience.fallback[self.audience.fallback.index(channel) + 1 :]
         return NewNotification(
-            channel, self.event, self.level, self.rank, tuple(alert_ids), replace(self.audience, fallback=further),
-            copy=self.copy,
+            channel, self.event, self.level, self.rank, tuple(alert_ids),
+            replace(self.audience, fallback=further), copy=copy,
         )  # fmt: skip
 
 
@@ -179,9 +185,9 @@ class Handover:
     def _planned(
         self, connection: Connection, claim: Claim, usable: Collection[str]
     ) -> tuple[Onward, list[NewNotification]]:
-        given = _Given(
-            claim.id, claim.channel, claim.event, claim.level, claim.rank, claim.audience, claim.shows, claim.copy
-        )
+        members = _members(connection, [claim.id]).get(claim.id, {})
+        copies = {each: members.get(each, 0) for each in claim.shows}
+        given = _Given(claim.id, claim.channel, claim.event, claim.level, claim.rank, claim.audience, copies)
         return given.plan(usable, self._locked_places(connection, [given]))
 
     def _hand_on(
@@ -205,11 +211,11 @@ class Handover:
         lock = select(notifications.c.id).where(ids).with_for_update(skip_locked=True)
         mine = set(connection.execute(lock).scalars())
         members = _members(connection, list(mine))
-        return [each for each in given if each.id in mine and tuple(members.get(each.id, ())) == each.alert_ids]
+        return [each for each in given if each.id in mine and members.get(each.id, {}) == each.copies]
 
     def _locked_places(self, connection: Connection, given: Iterable[_Given]) -> _Places:
         """What each channel tells of these alerts; nobody else hands them on meanwhile."""
-        ids = sorted({alert_id for each in given for alert_id in each.alert_ids})
+        ids = sorted({alert_id for each in given for alert_id in each.copies})
         members, found = notification_alerts, dict[_Told, bool]()
         for start in range(0, len(ids), AT_ONCE):
             some = ids[start : start + AT_ONCE]
@@ -247,7 +253,7 @@ def _waiting(channel: str, beyond: int, like: Claim | None) -> Select[Any]:
 
 
 def _members(connection: Connection, ids: Sequence[int]) -> dict[int, dict[int, int]]:
-    """The alerts of each message, those that have lasted longest first, with their copies."""
+    """Of each message, what it tells of, those that have lasted longest first: the alerts and their copies."""
     members, found = notification_alerts, dict[int, dict[int, int]]()
     query = (
         select(members.c.notification_id, members.c.alert_id, members.c.copy)
@@ -262,8 +268,7 @@ def _members(connection: Connection, ids: Sequence[int]) -> dict[int, dict[int, 
 
 def _given(row: Row[Any], members: Mapping[int, int]) -> _Given:
     event, audience = NotificationEvent(row.event), Audience.from_json(row.audience)
-    copy = max(members.values(), default=0)
-    return _Given(row.id, row.channel, event, row.level, row.rank, audience, tuple(members), copy)
+    return _Given(row.id, row.channel, event, row.level, row.rank, audience, members)
 
 
 def _give_up(ids: Sequence[int], reason: str, now: datetime) -> ReturningUpdate[int]:

@@ -9,9 +9,12 @@ import pytest
 from alert_samples import KIND, Mailbox, book_of, failing, sender_of, unreplied
 from sqlalchemy import select
 
+from roundsman.alerts.book import AlertBook
 from roundsman.alerts.channels.base import DeliveryError, Fault, NotTriedError
 from roundsman.alerts.delivery import Delivered
+from roundsman.alerts.keeper import AlertKeeper
 from roundsman.alerts.patience import SPAN, WAITS, tries
+from roundsman.alerts.rules.route import Route, Rules
 from roundsman.alerts.sender import Sender
 from roundsman.clock import ManualClock
 from roundsman.repositories.alert_log import AlertLog
@@ -370,3 +373,21 @@ def test_what_perhaps_arrived_before_its_sender_died_hears_of_its_end_there_as_w
     post.drain()
     assert ("slack", "resolved", "sent") in post.rows()
     assert ("email", "resolved", "sent") in post.rows()
+
+
+def test_what_is_told_again_goes_on_too(post: Post, store: Store) -> None:
+    loud = Route("loud", channels=("slack",), fallback=("email",), repeat=timedelta(hours=4))
+    book = AlertBook(store, post.clock, ("slack", "telegram", "email"), post.sender.wake, Rules((loud,)))
+    post.slack.fails = failing(DENIED)
+    with book.transaction("monitor") as desk:
+        desk.fire(unreplied("1", post.clock.now()))
+    post.drain()
+    for again in range(2, 4):
+        post.clock.advance(timedelta(hours=4))
+        AlertKeeper(store, post.clock, book).keep()
+        post.drain()
+        assert (len(post.slack.told), len(post.email.told)) == (0, again)
+    assert len({message.id for message in post.email.told}) == 3
+    post.resolve("1")
+    post.drain()
+    assert len(post.email.edited) == 3
