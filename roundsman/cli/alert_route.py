@@ -40,6 +40,8 @@ def show_route(
 ) -> None:
     """Show where an alert of a kind would go right now: by which route and why, to whom, and what would hold it."""
     session: Session = ctx.obj
+    if "=" in kind:
+        raise BadInputError(f"KIND {kind!r} is no kind; write it alone, such as page_stale, and labels after it.")
     facts = _facts(kind, labels or ())
     rules, channels = session.app.rules, session.settings.alerts.channels
     found = preview(rules, facts, channels, moment_of(session, at))

@@ -32,7 +32,7 @@ def add_silence(
     ctx: typer.Context,
     matchers: Annotated[
         list[str],
-        typer.Argument(metavar="MATCHER...", help='Such as kind=job_failed or "page_id=~12.*"; all have to hold.'),
+        typer.Argument(metavar="MATCHER...", help='Such as kind=job_failing or "page_id=~12.*"; all have to hold.'),
     ],
     duration: Annotated[str, typer.Option("--for", metavar="DURATION", help="Such as 30m, 2h or 3d.")],
     reason: Annotated[str, typer.Option("--reason", help="Why; whoever wonders about the silence reads it.")],

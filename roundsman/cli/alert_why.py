@@ -1,6 +1,6 @@
 """`roundsman alerts why`: what became of one alert, step by step, and why somebody was told or not."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo
@@ -39,19 +39,19 @@ def tell_why(
     waiting = [each for each in deliveries if each.status in UNFINISHED]
     now, zone = session.clock.now(), session.settings.time_zone
     if as_json:
-        print_json(_row(alert, trail, waiting))
+        print_json(_row(alert, trail, waiting, zone))
         return
     level = f"level {alert.level}" if alert.level > 0 else "a warning"
     say(f"Alert {alert.id}: {alert.fingerprint}, {alert.severity}, {level}, {alert.status}")
     say(f"{_local(alert.since_at, zone)}  it began")
     for entry in trail:
-        say(f"{_local(entry.at, zone)}  {words_of(entry)}")
+        say(f"{_local(entry.at, zone)}  {words_of(entry, zone)}")
     for each in waiting:
         say(f"{'still to be told':<19}  {delivery_words(each, channels, now, zone)}")
 
 
-def words_of(entry: LogEntry) -> str:
-    """One row of the log as one clause."""
+def words_of(entry: LogEntry, zone: ZoneInfo) -> str:
+    """One row of the log as one clause, with times by the clock of this zone."""
     detail = entry.detail
     where = f"on {entry.channel}" if entry.channel else ""
     told = " ".join(part for part in (_news(entry), where) if part)
@@ -61,10 +61,10 @@ def words_of(entry: LogEntry) -> str:
     if entry.event is LogEvent.RESOLVED and "by" not in detail:
         return f"resolved: {detail.get('reason')}"
     if entry.event in _ANSWERS:
-        return _answer(entry)
+        return _answer(entry, zone)
     if entry.event is LogEvent.HELD:
         who = f" for {', '.join(detail['for'])}" if detail.get("for") else ""
-        return f"held {told}{who} until {detail.get('until')}: {detail.get('reason')}"
+        return f"held {told}{who}{_until(detail, zone)}: {detail.get('reason')}"
     if entry.event is LogEvent.CHAIN_ENDED:
         return "nobody has answered, and nobody is left who could be told"
     if entry.event is LogEvent.TOLD:
@@ -79,14 +79,17 @@ def words_of(entry: LogEntry) -> str:
     return f"gave up telling {told}: {detail.get('reason')}{'' if is_end else f'; {onward}'}"
 
 
-def _answer(entry: LogEntry) -> str:
+def _answer(entry: LogEntry, zone: ZoneInfo) -> str:
     """What somebody has answered, and where."""
     detail = entry.detail
-    until = f" until {detail['until']}" if "until" in detail else ""
-    parts = [f"{entry.event} by {detail.get('by')}{until}"]
+    parts = [f"{entry.event} by {detail.get('by')}{_until(detail, zone)}"]
     parts += [f"from {detail['from']}"] if "from" in detail else []
     parts += [f"on {detail['via']}"] if "via" in detail else []
     return " ".join(parts) + (f": {detail['note']}" if "note" in detail else "")
+
+
+def _until(detail: Mapping[str, Any], zone: ZoneInfo) -> str:
+    return f" until {_local(datetime.fromisoformat(detail['until']), zone)}" if "until" in detail else ""
 
 
 def _news(entry: LogEntry) -> str:
@@ -107,7 +110,7 @@ def _audience(detail: Any) -> str:
     return " ".join(parts)
 
 
-def _row(alert: Alert, trail: Sequence[LogEntry], waiting: Sequence[Notification]) -> dict[str, Any]:
+def _row(alert: Alert, trail: Sequence[LogEntry], waiting: Sequence[Notification], zone: ZoneInfo) -> dict[str, Any]:
     return {
         "id": alert.id,
         "fingerprint": alert.fingerprint,
@@ -122,7 +125,7 @@ def _row(alert: Alert, trail: Sequence[LogEntry], waiting: Sequence[Notification
                 "level": entry.level,
                 "channel": entry.channel,
                 "detail": dict(entry.detail),
-                "words": words_of(entry),
+                "words": words_of(entry, zone),
             }
             for entry in trail
         ],

@@ -80,7 +80,7 @@ def print_rules(rules: Rules) -> None:
 
 
 def matcher_words(matchers: Iterable[Matcher]) -> str:
-    """`kind=job_failed, severity=high`."""
+    """`kind=job_failing, severity=high`."""
     return ", ".join(str(each) for each in matchers)
 
 

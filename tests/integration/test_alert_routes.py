@@ -233,6 +233,11 @@ def test_what_is_no_fact_of_an_alert_is_refused(shell: Shell, argument: str, sai
     assert caught.value.exit_code == EXIT_USAGE
 
 
+def test_a_matcher_is_no_kind(shell: Shell) -> None:
+    with pytest.raises(BadInputError, match=r"KIND 'kind=job_failing' is no kind; write it alone"):
+        shell.run("alerts", "route", "kind=job_failing")
+
+
 # --- the parts of a daemon ---
 
 

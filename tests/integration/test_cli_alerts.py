@@ -10,6 +10,7 @@ from contextlib import closing, contextmanager
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 from alert_samples import KIND, unreplied
@@ -278,7 +279,9 @@ def test_why_tells_where_news_went_on_and_where_nobody_took_it() -> None:
     at = SystemClock().now()
 
     def words(event: LogEvent, **detail: object) -> str:
-        return words_of(LogEntry(1, at, event, 1, "slack", {"news": "firing", "reason": "HTTP 503", **detail}))
+        return words_of(
+            LogEntry(1, at, event, 1, "slack", {"news": "firing", "reason": "HTTP 503", **detail}), ZoneInfo("UTC")
+        )
 
     assert words(LogEvent.GAVE_UP, goes_on_to="email") == "gave up telling on slack: HTTP 503; goes on to email"
     assert words(LogEvent.GAVE_UP) == "gave up telling on slack: HTTP 503; no other channel is left"

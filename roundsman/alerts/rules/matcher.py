@@ -1,6 +1,6 @@
 """Matchers: which alerts a route, a silence or an inhibition is about. Pure.
 
-`severity=high`, `kind!=job_failed`, `page_id=~shop-.*`, `team!~sales|support`. What a matcher looks at are the labels
+`severity=high`, `kind!=job_failing`, `page_id=~shop-.*`, `team!~sales|support`. What a matcher looks at are the labels
 of an alert, and beside them `kind`, `severity`, `subject`, `level`, `team` and `job`; a name that an alert does not
 have is the empty text there, so that `team=` finds those of no team.
 
