@@ -139,6 +139,12 @@ class AlertDesk:
         """Make digests of what crowds a channel. Returns how many messages went into them."""
         return self._pipeline.fold(self.connection, limit, self._now)
 
+    def rehome(self, limit: int) -> int:
+        """Send what waits for channels that are gone to others. Returns how many messages that were."""
+        found = self._pipeline.rehome(self.connection, self._now, limit)
+        self.changed = self.changed or bool(found)
+        return found
+
     def release(self, limit: int) -> int:
         """Look at held messages whose time has come. Returns how many there were."""
         found = self._pipeline.release(self.connection, self._now, limit)
@@ -169,6 +175,10 @@ class AlertBook:
     def rules(self) -> Rules:
         """Those in force."""
         return self._pipeline.rules
+
+    def is_any_homeless(self, connection: Connection) -> bool:
+        """Whether messages wait for channels that are not set up any more."""
+        return self._pipeline.is_any_homeless(connection, self._clock.now())
 
     def replace(self, channels: Sequence[str], rules: Rules) -> None:
         """From now on alerts are told on these channels, by these rules (settings were reloaded)."""

@@ -61,6 +61,7 @@ class AlertKeeper:
             if not found:  # somebody else has it
                 break
         self._fold()
+        self._rehome()
         return looked_at
 
     def _is_something_due(self) -> bool:
@@ -75,6 +76,14 @@ class AlertKeeper:
         if is_crowded:
             with self._book.transaction(OURSELVES) as desk:
                 desk.fold(MOST_FOLDED)
+
+    def _rehome(self) -> None:
+        with self._store.read() as connection:
+            is_any_homeless = self._book.is_any_homeless(connection)
+        if is_any_homeless:
+            with self._book.transaction(OURSELVES) as desk:
+                found = desk.rehome(AT_ONCE)
+            log.warning("What waited for channels that are not set up any more goes to others: messages %d", found)
 
     def _raise(self, desk: AlertDesk) -> int:
         now = self._clock.now()

@@ -27,6 +27,9 @@ from roundsman.repositories.notifications import HeldBy, Hold, NotificationRepos
 from roundsman.repositories.rises import RiseRepository
 from roundsman.repositories.silences import SilenceRepository
 
+HOMELESS_AFTER = timedelta(minutes=15)
+"""So long a message may wait for a channel that is not set up here: another daemon may have it, or somebody is about
+to set it up again."""
 DIGEST_OF_RELEASED = 2
 """Messages for one team on one channel that leave together after a time of waiting are one."""
 
@@ -87,6 +90,29 @@ class Pipeline:
             self._held.release(connection, digests, now)
             folded += sum(len(each.ids) for each in digests)
         return folded
+
+    def is_any_homeless(self, connection: Connection, now: datetime) -> bool:
+        """Whether `rehome` has something to do."""
+        return bool(self.channels) and self._departing.is_any_homeless(connection, self.channels, now - HOMELESS_AFTER)
+
+    def rehome(self, connection: Connection, now: datetime, limit: int) -> int:
+        """Let what waits for channels that are not set up any more go its way anew, by the rules of today, but for
+        where it was told already. Returns how many messages that were."""
+        found = self._departing.homeless(connection, self.channels, now - HOMELESS_AFTER, limit)
+        news: dict[tuple[int, int], News] = {}
+        for each in found:
+            if why_pointless(Standing(each.alert.status is AlertStatus.ACKNOWLEDGED, each.is_told_higher)) is None:
+                news.setdefault((each.alert.id, each.level), News.of(each.alert, each.level, each.audience))
+        parcels = route(news.values(), self.rules, self.channels)
+        told = self._held.last_copies(connection, keys_of(parcels))
+        ready = self._keep_back(connection, [each for each in parcels if each.key not in told], now)
+        ready = number_copies([*ready, *_repeats(ready, now)], {})
+        NotificationRepository().enqueue(connection, group(ready), now)
+        ids = list(dict.fromkeys(each.id for each in found))
+        self._held.cancel(connection, ids, now)
+        self._log.add(connection, [_cancelled(each, Pointless.NO_CHANNEL, now) for each in found])
+        self._log.add(connection, [_held_entry(each, now) for each in ready if _is_worth_noting(each)])
+        return len(ids)
 
     # --- the first way ---
 

@@ -18,6 +18,12 @@ _UNTRIED = (
     ~notifications.c.is_digest,
 )
 
+_HOMELESS = (
+    UNFINISHED,
+    notifications.c.status == NotificationStatus.PENDING.value,
+    notifications.c.edits.is_(None),
+)
+
 
 class DepartingRepository:
     """Looks at them and keeps them back. Every method works in the caller's transaction."""
@@ -75,6 +81,42 @@ class DepartingRepository:
             )
             for row in rows
         ]  # fmt: skip
+
+    def homeless(
+        self, connection: Connection, channels: Collection[str], due_before: datetime, limit: int
+    ) -> list[HeldMessage]:
+        """What should have left on other channels than these before this moment, and tells of open alerts: one entry an
+        alert, also of those in a digest."""
+        mine = notification_alerts
+        late = (
+            select(notifications.c.id)
+            .where(*_HOMELESS, notifications.c.channel.not_in(channels), notifications.c.not_before < due_before)
+            .order_by(notifications.c.rank, notifications.c.id)
+            .limit(limit)
+            .with_for_update(of=notifications, skip_locked=True)
+        )
+        ids = list(connection.execute(late).scalars())
+        query = (
+            select(notifications, mine.c.alert_id.label("member"), mine.c.copy)
+            .join(mine, mine.c.notification_id == notifications.c.id)
+            .where(notifications.c.id.in_(ids), ~mine.c.left_out)
+            .order_by(notifications.c.rank, notifications.c.id, mine.c.alert_id)
+        )
+        rows = connection.execute(query).all()
+        known = {alert.id: alert for alert in AlertRepository().find_all(connection, {row.member for row in rows})}
+        return [
+            HeldMessage(
+                row.id, known[row.member], row.channel, NotificationEvent(row.event), row.level, row.copy,
+                Audience.from_json(row.audience), HeldBy.REPEAT, is_told_higher=known[row.member].level > row.level,
+            )
+            for row in rows
+            if known[row.member].resolved_at is None
+        ]  # fmt: skip
+
+    def is_any_homeless(self, connection: Connection, channels: Collection[str], due_before: datetime) -> bool:
+        """Whether there is such a message."""
+        late = (notifications.c.channel.not_in(channels), notifications.c.not_before < due_before)
+        return connection.execute(select(exists().where(*_HOMELESS, *late))).scalar_one()
 
     def take_out(self, connection: Connection, message: HeldMessage, rank: int, hold: Hold, now: datetime) -> None:
         """Hold what a message that is about to leave tells of one alert; a digest goes on without it."""

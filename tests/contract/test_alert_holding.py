@@ -295,6 +295,26 @@ def test_a_level_that_has_risen_is_not_repeated(outbox: Outbox) -> None:
     assert [claim.level for claim in outbox.drain()] == [2]
 
 
+# --- channels that are gone ---
+
+
+def test_what_waits_for_a_channel_that_is_not_set_up_any_more_is_told_on_others(outbox: Outbox) -> None:
+    outbox.rules = Rules((Route("calm", hours=DAY),))
+    outbox.fire("1", "2", audience=Audience("Sales", ("slack",)))
+    acknowledge(outbox, "2")
+    outbox.fire("3", audience=Audience("Sales"))  # on both
+    outbox.channels = ("hook",)
+    outbox.keep(hours=9)
+    assert [outbox.subjects(claim.shows) for claim in outbox.drain("hook")] == [["3"]]
+    outbox.keep(minutes=15)
+    assert outbox.drain("hook") == [], "it may be set up again"
+    outbox.keep(seconds=1)
+    assert [outbox.subjects(claim.shows) for claim in outbox.drain("hook")] == [["1"]]
+    assert {status for _, _, status in statuses(outbox)} == {"cancelled"}
+    assert outbox.trail("1")[-2].detail["reason"] == "the channel is not set up any more; it goes where it would go now"
+    assert outbox.keep(days=1) == 0
+
+
 # --- rising by a route ---
 
 STEPS = (RouteLevel(2, timedelta(minutes=15), (LAN,)), RouteLevel(3, timedelta(minutes=45), (HOA,), ("hook",)))

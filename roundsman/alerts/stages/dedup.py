@@ -16,6 +16,7 @@ class Pointless(StrEnum):
 
     ACKNOWLEDGED = "somebody has acknowledged it"
     RISEN = "a higher level is told on this channel"
+    NO_CHANNEL = "the channel is not set up any more; it goes where it would go now"
 
 
 @dataclass(frozen=True)
