@@ -113,6 +113,15 @@ def test_of_two_silences_the_later_end_counts(outbox: Outbox) -> None:
     assert len(outbox.drain()) == 1
 
 
+def test_a_storm_that_is_let_go_is_one_message(outbox: Outbox) -> None:
+    silenced(outbox, f"kind={KIND}")
+    names = [str(number) for number in range(450)]
+    outbox.fire(*names)
+    outbox.keep(hours=2)
+    (digest,) = outbox.drain()
+    assert len(digest.shows) == len(names)
+
+
 # --- inhibition ---
 
 
