@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 
 from roundsman.alerts.news import News, Parcel
 from roundsman.alerts.rules.facts import facts_of_alert
-from roundsman.alerts.rules.route import Route, Rules
+from roundsman.alerts.rules.route import DEFAULT_ROUTE, Route, Rules
 from roundsman.alerts.stages.dedup import Pointless, Standing, keys_of, number_copies, why_pointless
 from roundsman.alerts.stages.group import OVERFLOW, group, message, together
 from roundsman.alerts.stages.inhibit import Source, inhibit
@@ -153,7 +153,7 @@ class Pipeline:
             "channels": [each.channel for each in mine],
             "mentions": [each.name for each in audience.mentions],
             "not_configured": [name for name in dict.fromkeys(named) if name not in self.channels],
-            "route": mine[0].route.name if mine and self.rules.routes else None,
+            "route": mine[0].route.name if mine and mine[0].route is not DEFAULT_ROUTE else None,
         }
         known = {name: value for name, value in detail.items() if value}
         return LogEntry(news.alert_id, now, event, news.level, detail=known)

@@ -2,13 +2,16 @@
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
 from typing import Annotated, Any
 
 import typer
 
 from roundsman.alerts.rules.facts import NAMES, facts_of_alert
+from roundsman.alerts.rules.matcher import cover
 from roundsman.alerts.rules.preview import Preview, Wait, preview
 from roundsman.alerts.rules.route import DEFAULT_ROUTE, Inhibition, Rules
+from roundsman.alerts.stages.silence import Mute
 from roundsman.cli.arguments import AtOption, JsonOption, moment_of, plain_text
 from roundsman.cli.output import print_json, print_table, say, short_duration
 from roundsman.cli.rules import level_words, matcher_words
@@ -16,6 +19,7 @@ from roundsman.cli.session import Session
 from roundsman.cli.ticks import local_time
 from roundsman.errors import BadInputError
 from roundsman.repositories.alerts import Alert, AlertRepository, Severity
+from roundsman.repositories.silences import SilenceRepository
 
 DEFAULTS = {"severity": Severity.HIGH.value, "level": "1"}
 """As most jobs report."""
@@ -45,9 +49,9 @@ def show_route(
     facts = _facts(kind, labels or ())
     rules, channels = session.app.rules, session.settings.alerts.channels
     found = preview(rules, facts, channels, moment_of(session, at))
-    muting = _muting(session, rules, facts)
+    muting, silence = _muting(session, rules, facts), _silence(session, facts, moment_of(session, at))
     if as_json:
-        print_json(_row(session, facts, found, muting))
+        print_json(_row(session, facts, found, muting) | {"silenced_by": silence.id if silence is not None else None})
         return
     say(f"Such an alert goes by {_route_words(rules, found)}.")
     if found.passed:
@@ -55,7 +59,7 @@ def show_route(
             ["ROUTE BEFORE IT", "ASKS FOR", "BUT IT IS"],
             [(route.name, str(matcher), facts.get(matcher.name) or "empty") for route, matcher in found.passed],
         )
-    for word, text in _lines(session, found, muting):
+    for word, text in _lines(session, found, muting, silence):
         say(f"{word:<9} {text}")
 
 
@@ -88,14 +92,22 @@ def _route_words(rules: Rules, found: Preview) -> str:
     return f'the route "{found.route.name}", the first that means it: {matcher_words(found.route.matchers) or "all"}'
 
 
-def _lines(session: Session, found: Preview, muting: Muting | None) -> Iterator[tuple[str, str]]:
+def _silence(session: Session, facts: Mapping[str, str], at: datetime) -> Mute | None:
+    """The last one to end of the silences that mean it."""
+    with session.store.read() as connection:
+        mutes = map(Mute.of, SilenceRepository().active(connection, at))
+    meaning = [mute for mute in mutes if cover(mute.matchers, facts)]
+    return max(meaning, key=lambda mute: (mute.ends_at, mute.id), default=None)
+
+
+def _lines(session: Session, found: Preview, muting: Muting | None, silence: Mute | None) -> Iterator[tuple[str, str]]:
     """What is to be said of it, word by word."""
     route = found.route
     yield "on", ", ".join(found.channels) + ("" if route.channels else ", unless the alert itself names others")
     if route.fallback:
         yield "else on", f"{', '.join(route.fallback)}, if a channel gives it up"
     yield "calls", _calls(session, found)
-    yield "when", _when(session, found, muting)
+    yield "when", _when(session, found, muting, silence)
     for each in found.can_be_muted:
         same = f" with the same {', '.join(each.equal)}" if each.equal else ""
         yield "muted", f'while an alert with {matcher_words(each.source)}{same} is open ("{each.name}")'
@@ -116,10 +128,12 @@ def _calls(session: Session, found: Preview) -> str:
     return ", ".join(called) or "nobody beside those whom the alert itself calls"
 
 
-def _when(session: Session, found: Preview, muting: Muting | None) -> str:
+def _when(session: Session, found: Preview, muting: Muting | None, silence: Mute | None) -> str:
     if muting is not None:
         alert, inhibition = muting
         return f'not while alert {alert.id} ({alert.fingerprint}) is open: "{inhibition.name}"'
+    if silence is not None:
+        return f"held until {local_time(silence.ends_at, session.settings.time_zone)} by {silence.words}"
     if found.wait is not None:
         return f"{_until(session, found.wait)}; from {found.route.passes_from} on at once"
     return "at once"

@@ -181,6 +181,14 @@ def test_an_open_alert_that_mutes_it_is_named(shell: Shell, clock: ManualClock) 
     assert shell.json("alerts", "route", "job_failing", "page_id=7")["muted_by"] == 1
 
 
+def test_a_silence_that_means_it_is_named(shell: Shell) -> None:
+    shell.out("alerts", "silence", "add", "watched_job=data_sync", "--for", "2h", "--reason", "moving house")
+    when = told(shell, "job_failing", "watched_job=data_sync")["when"]
+    assert when.startswith("held until 2026-03-03 06:00:00 UTC by silence 1 of ")
+    assert shell.json("alerts", "route", "job_failing", "watched_job=data_sync")["silenced_by"] == 1
+    assert told(shell, "job_failing", "watched_job=other")["when"] == "at once"
+
+
 def test_what_no_route_means_is_told_as_the_alert_says(shell: Shell) -> None:
     out = shell.out("alerts", "route", "token_expiring")
     assert lines(out)[0] == "Such an alert goes by no route: none means it."
