@@ -113,7 +113,7 @@ def test_a_full_disk_loses_nobody_and_tells_nobody_twice(tmp_path: Path, own_mon
             shop.ask(5)
             until(shop.all_told, "five are told")
             filler = fill(disk)
-            shop.ask(30)
+            shop.ask(15)  # fewer than become a digest
             daemon.logged(f"The disk that holds {place.file} is full; free some space.")
             daemon.logged("No progress, so the watchdog is not fed: ")
             filler.unlink()
