@@ -1,5 +1,6 @@
 """The services that only the composition knows: the heartbeat in the store, and the scheduling of jobs."""
 
+import logging
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 
@@ -10,6 +11,7 @@ from roundsman.owner import Owner
 from roundsman.repositories.daemons import DaemonRecord, DaemonRepository
 from roundsman.repositories.driving import DrivingFacts
 from roundsman.repositories.engine import Store
+from roundsman.repositories.forsaken import end_forsaken
 from roundsman.repositories.store_file import StoreFile
 from roundsman.runs.engine import Engine
 from roundsman.runs.neighbours import Neighbours
@@ -25,6 +27,8 @@ PROBE_SECONDS = 2.0
 """A thread that does not answer within this time makes no progress."""
 
 Jobs = Mapping[str, tuple[JobFacts, Work]]
+
+log = logging.getLogger(__name__)
 
 
 class Heartbeat:
@@ -72,8 +76,11 @@ class Heartbeat:
                 self._file.check()
             with self._store.write() as connection:
                 self._daemons.beat(connection, self._record())
+                ended = end_forsaken(connection)
         except StoreError as error:
             return str(error)
+        if ended:
+            log.warning("Transactions of a process that is cut off or stopped were ended: %d", ended)
         return None
 
     def _record(self) -> DaemonRecord:

@@ -2,14 +2,17 @@
 
 A statement on its own costs a journey to the server and back. In a transaction of many that need no answer of each
 other, most of the time goes by with waiting: the server for the next statement, and this thread for the server and
-then for its turn in the interpreter. `pipelined` sends them one behind the other (the manual of libpq, "Pipeline
-Mode"), so that the server is at one while the next is put together here, and looks at what came of them at the end of
-the block. Statements whose rows are read may stand among them; those wait for all that were sent before.
+then for its turn in the interpreter. Those of a `pipelined` block are gathered and sent in one go (the manual of libpq,
+"Pipeline Mode"), when the block ends or a statement asks for rows.
+
+They are gathered first because the server must not wait in the middle of a pipeline: it ends a transaction that is idle
+for too long, but does not call that idle, and a process that is cut off there would keep its locks for hours. Should it
+happen all the same, `forsaken` ends such a transaction.
 
 SQLite is in this process, and nothing is ever on its way to it: there `pipelined` does nothing.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
@@ -18,60 +21,90 @@ from sqlalchemy.exc import DBAPIError
 
 from roundsman.repositories.connections import driver_of
 
-_EXPECTED = "roundsman_expected"
+_GATHERED = "roundsman_gathered"
 
 
-class _Expected(NamedTuple):
-    """How many rows a statement was to touch."""
+class _Gathered(NamedTuple):
+    """A statement that is to be sent."""
 
-    cursor: Any
+    text: str
+    values: Any
+    prepare: bool | None
     rows: int
-    missed: type[Exception]
+    """How many it is to touch."""
+    missed: type[Exception] | None
+    """Raised if it did not; None: nobody minds."""
 
 
 @contextmanager
 def pipelined(connection: Connection) -> Iterator[None]:
     """What is sent in this block was done when it ends, unless it raises what the first to fail would have raised.
 
-    SQLAlchemy's own statements are not for such a block: it would take an answer that is still to come for none.
+    SQLAlchemy's own statements are not for such a block: they would overtake those that are gathered.
     """
     if connection.dialect.name == "sqlite":
         yield
         return
-    expected: list[_Expected] = []
     info = connection.info  # which nobody can ask for any more when the connection is lost
-    info[_EXPECTED] = expected
+    info[_GATHERED] = []
     try:
-        with driving(connection) as driver, driver.pipeline():
-            yield
-    except DBAPIError:
-        # Its reason may be that one before it had touched too few. Those that came to nothing with it have no count
-        for each in expected:
-            if each.cursor.rowcount >= 0:
-                _check(each)
-        raise
+        yield
+        _send_gathered(connection)
     finally:
-        info.pop(_EXPECTED, None)
-    for each in expected:
-        _check(each)
+        info.pop(_GATHERED, None)
 
 
-def send(connection: Connection, text: str, values: Sequence[Any], rows: int, missed: type[Exception] | None) -> None:
+def send(
+    connection: Connection,
+    text: str,
+    values: Any,
+    *,
+    rows: int = 0,
+    missed: type[Exception] | None = None,
+    prepare: bool | None = None,
+) -> None:
     """Execute a statement that returns no rows. Raises `missed` if it did not touch so many; see `pipelined`."""
-    with driving(connection) as driver:
-        cursor = driver.execute(text, values)
-    if missed is not None:
-        expected = _Expected(cursor, rows, missed)
-        later: list[_Expected] | None = connection.info.get(_EXPECTED)
-        if later is None:
-            _check(expected)
-        else:
-            later.append(expected)
+    statement = _Gathered(text, values, prepare, rows, missed)
+    gathered: list[_Gathered] | None = connection.info.get(_GATHERED)
+    if gathered is not None:
+        gathered.append(statement)
+        return
+    with _driving(connection) as driver:
+        cursor = driver.execute(text, values, prepare=prepare)
+    _check(cursor, statement)
 
 
 @contextmanager
-def driving(connection: Connection) -> Iterator[Any]:
-    """PostgreSQL's driver, with its errors told as SQLAlchemy tells them."""
+def asking(connection: Connection) -> Iterator[Any]:
+    """PostgreSQL's driver, for a statement that returns rows, with its errors told as SQLAlchemy tells them."""
+    _send_gathered(connection)
+    with _driving(connection) as driver:
+        yield driver
+
+
+def _send_gathered(connection: Connection) -> None:
+    gathered: list[_Gathered] | None = connection.info.get(_GATHERED)
+    if not gathered:
+        return
+    statements, gathered[:] = tuple(gathered), []
+    done: list[tuple[Any, _Gathered]] = []
+    try:
+        with _driving(connection) as driver, driver.pipeline():
+            for each in statements:
+                cursor = driver.execute(each.text, each.values, prepare=each.prepare)
+                done.append((cursor, each))
+    except DBAPIError:
+        # Its reason may be that one before it had touched too few. Those that came to nothing with it have no count
+        for cursor, each in done:
+            if cursor.rowcount >= 0:
+                _check(cursor, each)
+        raise
+    for cursor, each in done:
+        _check(cursor, each)
+
+
+@contextmanager
+def _driving(connection: Connection) -> Iterator[Any]:
     driver = driver_of(connection)
     dialect = connection.dialect
     try:
@@ -87,6 +120,6 @@ def driving(connection: Connection) -> Iterator[Any]:
         raise told from error
 
 
-def _check(expected: _Expected) -> None:
-    if expected.cursor.rowcount != expected.rows:
-        raise expected.missed
+def _check(cursor: Any, statement: _Gathered) -> None:
+    if statement.missed is not None and cursor.rowcount != statement.rows:
+        raise statement.missed

@@ -63,7 +63,7 @@ class _Statement:
             if missed is not None and changed != len(rows):
                 raise missed
         else:
-            send(connection, self._texts[name], tuple(map(_literal, columns)), len(rows), missed)
+            send(connection, self._texts[name], tuple(map(_literal, columns)), rows=len(rows), missed=missed)
 
     def _converters_for(self, connection: Connection) -> list[tuple[int, _Convert]]:
         dialect = connection.dialect

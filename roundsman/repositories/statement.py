@@ -26,7 +26,7 @@ from sqlalchemy import Connection
 
 from roundsman.repositories.columns import UtcTime
 from roundsman.repositories.connections import driver_of
-from roundsman.repositories.pipeline import driving
+from roundsman.repositories.pipeline import asking, send
 
 _TIME = UtcTime()
 
@@ -44,12 +44,14 @@ class Statement:
         if connection.dialect.name == "sqlite":
             rows: list[Any] = driver_of(connection).execute(self._sqlite, _plain(connection, values)).fetchall()
             return rows
-        with driving(connection) as driver:
-            # A plan that PostgreSQL remembers for a prepared statement was made when the table was as small as it was
-            # then: made for an empty queue, it reads the whole table for each claim from a million. So none is
-            # remembered.
-            cursor = driver.execute(self._postgresql, _plain(connection, values), prepare=False)
-            return cursor.fetchall() if self._returns_rows else []
+        # A plan that PostgreSQL remembers for a prepared statement was made when the table was as small as it was then:
+        # made for an empty queue, it reads the whole table for each claim from a million. So none is remembered.
+        if not self._returns_rows:
+            send(connection, self._postgresql, _plain(connection, values), prepare=False)
+            return []
+        with asking(connection) as driver:
+            found: list[Any] = driver.execute(self._postgresql, _plain(connection, values), prepare=False).fetchall()
+            return found
 
     def text(self, dialect: str) -> str:
         """As the driver of that database is given it."""

@@ -137,7 +137,6 @@ def write(
     touched = round_.touched()
     tokens = {held.id: held.token for held in touched}
     with pipelined(connection):
-        # First: the database stores these while we decide about the others
         written.admitted = admit(connection, round_.submissions, to.claims, to.queue, rooms.submitted, now)
         holding = to.claims.holding(connection, tokens) if look else dict.fromkeys(tokens)
         written.lost = [held for held in dict.fromkeys(touched) if held.id not in holding]
