@@ -108,9 +108,9 @@ def _polling(lock: Any, clock: Clock, receive: Callable[..., Any]) -> Callable[.
         self: Any, queue_name: str, count: int, wait_seconds_timeout: int, visibility_timeout: int,
         message_attribute_names: list[str] | None = None,
     ) -> Any:  # fmt: skip
-        clock.set()
         end = time.monotonic() + int(wait_seconds_timeout)
         while True:
+            clock.set()  # time may pass while somebody waits
             with lock:
                 _let_go_of_what_is_over(self.queues.get(queue_name))
                 found = receive(self, queue_name, count, 0, visibility_timeout, message_attribute_names)
