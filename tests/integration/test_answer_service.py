@@ -94,9 +94,10 @@ def test_a_reload_changes_who_may_answer_and_whether_anybody_listens(
     server.chat.wait_for(lambda: len(server.toasts) == 2)
     assert [each["text"].split(";")[0] for each in server.toasts] == ["You may not answer here", "Yours now."]
     slack.chat.wait_for(lambda: slack.sockets)
+    still_shown = server.chat.newest.buttons["2 h"]  # the next change of the message has none
     app.reconfigure(load({**environ, "TELEGRAM_ANSWERS": "off", "SLACK_APP_TOKEN": ""}, tmp_path))
     slack.chat.wait_for(lambda: not slack.sockets)
-    server.press("2 h", "77")
+    server.send_data(still_shown, "77")
     app.reconfigure(load(environ, tmp_path))
     server.chat.wait_for(lambda: len(server.toasts) == 3)
     assert server.toasts[-1]["text"].startswith("Minh has it already"), "it waited at Telegram until we asked again"
