@@ -2,8 +2,9 @@
 
 from collections.abc import Collection
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import Connection, exists, func, insert, select, update
+from sqlalchemy import Connection, Select, exists, func, insert, select, update
 
 from roundsman.repositories.alerts import AlertRepository
 from roundsman.repositories.audience import Audience
@@ -37,22 +38,14 @@ class DepartingRepository:
         """Messages about one alert that wait for this channel untried, the first ones to leave first."""
         mine = notification_alerts
         query = (
-            select(notifications, mine.c.copy)
+            select(notifications, mine.c.alert_id.label("member"), mine.c.copy)
             .join(mine, mine.c.notification_id == notifications.c.id)
             .where(UNFINISHED, notifications.c.channel == channel, *_UNTRIED)
             .order_by(notifications.c.rank, notifications.c.id)
             .limit(limit)
             .with_for_update(of=notifications, skip_locked=True)
         )
-        rows = connection.execute(query).all()
-        known = {alert.id: alert for alert in AlertRepository().find_all(connection, {row.alert_id for row in rows})}
-        return [
-            HeldMessage(
-                row.id, known[row.alert_id], row.channel, NotificationEvent(row.event), row.level, row.copy,
-                Audience.from_json(row.audience), HeldBy.REPEAT, is_told_higher=False,
-            )
-            for row in rows
-        ]  # fmt: skip
+        return _messages(connection, query)
 
     def pending_of(self, connection: Connection, alert_ids: Collection[int]) -> list[HeldMessage]:
         """What is about to leave about these open alerts: one entry an alert, also of those in a digest.
@@ -72,15 +65,7 @@ class DepartingRepository:
             .order_by(notifications.c.id, mine.c.alert_id)
             .with_for_update(of=notifications, skip_locked=True)
         )
-        rows = connection.execute(query).all()
-        known = {alert.id: alert for alert in AlertRepository().find_all(connection, {row.member for row in rows})}
-        return [
-            HeldMessage(
-                row.id, known[row.member], row.channel, NotificationEvent(row.event), row.level, row.copy,
-                Audience.from_json(row.audience), HeldBy.SILENCE, is_told_higher=False,
-            )
-            for row in rows
-        ]  # fmt: skip
+        return _messages(connection, query)
 
     def homeless(
         self, connection: Connection, channels: Collection[str], due_before: datetime, limit: int
@@ -102,16 +87,7 @@ class DepartingRepository:
             .where(notifications.c.id.in_(ids), ~mine.c.left_out)
             .order_by(notifications.c.rank, notifications.c.id, mine.c.alert_id)
         )
-        rows = connection.execute(query).all()
-        known = {alert.id: alert for alert in AlertRepository().find_all(connection, {row.member for row in rows})}
-        return [
-            HeldMessage(
-                row.id, known[row.member], row.channel, NotificationEvent(row.event), row.level, row.copy,
-                Audience.from_json(row.audience), HeldBy.REPEAT, is_told_higher=known[row.member].level > row.level,
-            )
-            for row in rows
-            if known[row.member].resolved_at is None
-        ]  # fmt: skip
+        return [each for each in _messages(connection, query) if each.alert.resolved_at is None]
 
     def is_any_homeless(self, connection: Connection, channels: Collection[str], due_before: datetime) -> bool:
         """Whether there is such a message."""
@@ -138,3 +114,19 @@ class DepartingRepository:
         connection.execute(
             update(notifications).where(notifications.c.id == message.id).values(alert_id=left.scalar_subquery())
         )
+
+
+def _messages(connection: Connection, query: Select[Any]) -> list[HeldMessage]:
+    """One entry an alert: `query` gives messages with the alert (`member`) and its `copy`.
+
+    None of them is held, so they count as what is told again.
+    """
+    rows = connection.execute(query).all()
+    known = {alert.id: alert for alert in AlertRepository().find_all(connection, {row.member for row in rows})}
+    return [
+        HeldMessage(
+            row.id, known[row.member], row.channel, NotificationEvent(row.event), row.level, row.copy,
+            Audience.from_json(row.audience), HeldBy.REPEAT, is_told_higher=known[row.member].level > row.level,
+        )
+        for row in rows
+    ]  # fmt: skip

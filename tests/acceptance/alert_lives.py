@@ -2,11 +2,17 @@
 
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
 from fake_slack import FakeSlack, listening
+from sqlalchemy import func, select
+
+from roundsman.repositories.engine import Store
+from roundsman.repositories.tables import alerts, notifications
 
 
 class Lives:
@@ -51,3 +57,18 @@ def lives_of(child: str, folder: Path, seed: int = 0) -> Iterator[tuple[Lives, F
             yield lives, slack
         finally:
             lives.close()
+
+
+def until_nothing_waits(store: Store, opened: int, over: int, patience_s: float) -> None:
+    """Until so many alerts were opened, so many of them have ended, and everything about them was told."""
+    deadline = time.monotonic() + patience_s
+    every = select(func.count()).select_from(alerts)
+    ended = every.where(alerts.c.resolved_at.is_not(None))
+    waiting = select(func.count()).select_from(notifications).where(notifications.c.status.in_(["pending", "sending"]))
+    while time.monotonic() < deadline:
+        with store.read() as connection:
+            counts = [connection.execute(query).scalar_one() for query in (every, ended, waiting)]
+        if counts == [opened, over, 0]:
+            return
+        time.sleep(0.05)
+    pytest.fail(f"after {patience_s:.0f} s there are {counts} alerts, ended ones, and notifications that wait")

@@ -8,9 +8,9 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from alert_lives import lives_of
+from alert_lives import lives_of, until_nothing_waits
 from fake_slack import FakeSlack
-from sqlalchemy import func, select
+from sqlalchemy import select
 
 from roundsman.repositories.engine import Store
 from roundsman.repositories.tables import alerts, notifications
@@ -21,20 +21,6 @@ LONGEST_LIFE_S = 0.4
 PATIENCE_S = 60.0
 OVER_BEFORE = 100
 """As `falling_back_child.py` has it."""
-
-
-def until_nothing_waits(store: Store, incidents: int) -> None:
-    deadline = time.monotonic() + PATIENCE_S
-    opened = select(func.count()).select_from(alerts)
-    ended = opened.where(alerts.c.resolved_at.is_not(None))
-    waiting = select(func.count()).select_from(notifications).where(notifications.c.status.in_(["pending", "sending"]))
-    while time.monotonic() < deadline:
-        with store.read() as connection:
-            counts = [connection.execute(query).scalar_one() for query in (opened, ended, waiting)]
-        if counts == [incidents, incidents - OVER_BEFORE, 0]:
-            return
-        time.sleep(0.05)
-    pytest.fail(f"after {PATIENCE_S:.0f} s there are {counts} alerts, ended ones, and notifications that wait")
 
 
 def refuse_every_other(slack: FakeSlack) -> None:
@@ -56,7 +42,7 @@ def test_kill_9_between_two_channels_loses_nothing_and_doubles_nothing_in_the_st
             time.sleep(chance.uniform(0.02, LONGEST_LIFE_S))
             os.kill(pid, signal.SIGKILL)
         pid = lives.begin()
-        until_nothing_waits(sqlite_store, incidents)
+        until_nothing_waits(sqlite_store, incidents, incidents - OVER_BEFORE, PATIENCE_S)
         os.kill(pid, signal.SIGKILL)
 
     with sqlite_store.read() as connection:

@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
-from alert_lives import lives_of
+from alert_lives import lives_of, until_nothing_waits
 from fake_slack import FakeSlack
 from sqlalchemy import func, select
 
@@ -40,20 +40,6 @@ def incidents_of(slack: FakeSlack, *, over: bool) -> set[int]:
     return found
 
 
-def until_nothing_waits(store: Store, incidents: int) -> None:
-    deadline = time.monotonic() + PATIENCE_S
-    opened = select(func.count()).select_from(alerts)
-    ended = opened.where(alerts.c.resolved_at.is_not(None))
-    waiting = select(func.count()).select_from(notifications).where(notifications.c.status.in_(["pending", "sending"]))
-    while time.monotonic() < deadline:
-        with store.read() as connection:
-            counts = [connection.execute(query).scalar_one() for query in (opened, ended, waiting)]
-        if counts == [incidents, incidents - OVER_BEFORE, 0]:
-            return
-        time.sleep(0.05)
-    pytest.fail(f"after {PATIENCE_S:.0f} s there are {counts} alerts, ended ones, and notifications that wait")
-
-
 @pytest.mark.slow
 def test_kill_9_in_a_storm_loses_no_level_and_no_end(sqlite_store: Store, tmp_path: Path) -> None:
     chance = random.Random(20260304)
@@ -65,7 +51,7 @@ def test_kill_9_in_a_storm_loses_no_level_and_no_end(sqlite_store: Store, tmp_pa
             os.kill(pid, signal.SIGKILL)
         pid = lives.begin()
         incidents = KILLS * INCIDENTS_A_LIFE
-        until_nothing_waits(sqlite_store, incidents)
+        until_nothing_waits(sqlite_store, incidents, incidents - OVER_BEFORE, PATIENCE_S)
         os.kill(pid, signal.SIGKILL)
 
     with sqlite_store.read() as connection:
