@@ -84,6 +84,16 @@ class SqsAccount:
         new.write_text(str(self._ahead.total_seconds()))
         new.replace(clock)  # the server may be reading it
 
+    def receive_and_go_away(self, url: str) -> None:
+        """Wait a moment for messages and hang up, as the system does for a killed process. Raises ReadTimeoutError."""
+        import boto3
+        from botocore.config import Config
+
+        patience = Config(read_timeout=0.3, retries={"max_attempts": 0})
+        session = boto3.Session(self.key, SECRET, region_name=REGION)
+        with closing(session.client("sqs", endpoint_url=self.server.url, config=patience)) as client:
+            client.receive_message(QueueUrl=url, WaitTimeSeconds=20, VisibilityTimeout=3_600)
+
     def clean_up(self) -> None:
         for url in self._urls:
             self.client.delete_queue(QueueUrl=url)

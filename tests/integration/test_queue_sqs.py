@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from botocore.exceptions import ReadTimeoutError
 from queue_places_sqs import SqsQueues
 from queue_samples import KIND, OTHER_KIND, draft, drafts, numbers, take, take_all, take_one
 from sqs_server import SqsAccount, SqsServer
@@ -191,6 +192,15 @@ def test_what_arrives_when_nobody_waits_any_more_goes_back_at_once(make: Make) -
     other.enqueue([draft(1)])
     received = other.dequeue({KIND: 1}, 1, timedelta(seconds=10))
     assert numbers(received) == [1]
+
+
+def test_a_receiver_that_went_away_while_it_waited_takes_nothing(make: Make, account: SqsAccount) -> None:
+    place = make()
+    with pytest.raises(ReadTimeoutError):
+        account.receive_and_go_away(place.place.queue_url)
+    queue = place.queue()
+    queue.enqueue([draft(1)])
+    assert numbers(queue.dequeue({KIND: 1}, 1, timedelta(seconds=10))) == [1]
 
 
 # --- groups ---
