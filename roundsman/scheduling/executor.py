@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from roundsman.clock import Clock
+from roundsman.errors import RoundsmanError
 from roundsman.logs import bind, redact
 from roundsman.scheduling.isolation import IsolatedJobError
 from roundsman.scheduling.job import JobContext, Outcome, OutcomeKind, StoppedError, StopReason, StopToken
@@ -248,7 +249,12 @@ def _words(error: BaseException) -> str:
 
 
 def _trace(error: BaseException) -> str:
-    """Where it happened; for an isolated job that is in its own process, and ours says nothing."""
+    """Where it happened; for an isolated job that is in its own process, and ours says nothing.
+
+    An error that people can mend, a full disk perhaps, has said all in its sentence.
+    """
+    if isinstance(error, RoundsmanError):
+        return ""
     if isinstance(error, IsolatedJobError):
         return error.child_traceback or ""
     return "".join(traceback.format_exception(error))

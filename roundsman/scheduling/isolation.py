@@ -26,6 +26,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+from roundsman.errors import RoundsmanError
 from roundsman.scheduling.family import kill_family
 from roundsman.scheduling.job import JobContext, Outcome, OutcomeKind, StoppedError, StopReason, StopToken
 
@@ -157,7 +158,9 @@ def answer_parent(run: Callable[[StopToken], Outcome], answer_fd: int, memory_li
         resource.setrlimit(resource.RLIMIT_AS, (hard, hard))
         told = {
             "error": _account(error, memory_limit_mib),
-            "traceback": traceback.format_exc()[-_MOST_TRACEBACK_CHARACTERS:],
+            "traceback": ""
+            if isinstance(error, RoundsmanError)
+            else traceback.format_exc()[-_MOST_TRACEBACK_CHARACTERS:],
         }
     with os.fdopen(answer_fd, "wb") as answer:
         answer.write(json.dumps(told).encode() + b"\n")

@@ -234,6 +234,17 @@ def test_whatever_a_job_raises_is_one_failed_row_and_the_next_tick_runs(bench: B
     assert "in raising" in (bench.rows()[0].traceback or "")
 
 
+def test_what_people_can_mend_is_a_sentence_without_a_traceback(bench: Bench) -> None:
+    def out_of_space(_: JobContext) -> Outcome:
+        raise StoreError("The disk is full; free some space.")
+
+    bench.assign(out_of_space)
+    bench.pass_time(MINUTE)
+    (row,) = bench.rows()
+    assert (row.outcome, row.error) == (OutcomeKind.FAILED, "StoreError: The disk is full; free some space.")
+    assert row.traceback is None
+
+
 def test_a_job_that_returns_nonsense_has_failed(bench: Bench) -> None:
     nonsense: Any = lambda _: "done"  # noqa: E731
     bench.assign(nonsense)
