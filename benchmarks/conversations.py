@@ -25,6 +25,7 @@ from roundsman.clock import ManualClock, SystemClock
 from roundsman.conversations.intake import Batch, Intake
 from roundsman.conversations.keeper import WatchKeeper
 from roundsman.conversations.source import Reread, StoreSource
+from roundsman.monitor.page_roll import PagesSetUp
 from roundsman.repositories.conversations import Conversation, MessageRecord, Person, WatchedConversation
 from roundsman.repositories.engine import Store, StoreOptions, parse_url
 from roundsman.repositories.schema import ensure_schema
@@ -98,7 +99,7 @@ def _tick(store: Store, number: int) -> float:
     made.sync(store, now - timedelta(seconds=30))
     clock = ManualClock(now)
     book = AlertBook(store, clock, CHANNELS, lambda: None)
-    monitor = ConversationMonitor(store, book, made.BOOK, StoreSource(Outside()))
+    monitor = ConversationMonitor(store, book, made.BOOK, StoreSource(Outside()), PagesSetUp(lambda: None))
     begun = time.perf_counter()
     outcome = monitor.run(JobContext(clock, _LOG, StopToken(), now))
     taken = time.perf_counter() - begun

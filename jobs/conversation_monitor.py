@@ -14,6 +14,7 @@ from roundsman.conversations.policies.book import PolicyBook
 from roundsman.conversations.source import ConversationSource
 from roundsman.errors import SourceError
 from roundsman.monitor.judges import dissent, other_judges
+from roundsman.monitor.page_roll import PageRoll, PagesSetUp
 from roundsman.monitor.parts import MonitorParts
 from roundsman.monitor.round import Round
 from roundsman.monitor.staleness import StalenessWatch
@@ -38,10 +39,13 @@ class ConversationMonitor(Job):
     catch_up = CatchUp.ONCE
     expects = ("checked",)
 
-    def __init__(self, store: Store, alerts: AlertBook, book: PolicyBook, source: ConversationSource) -> None:
+    def __init__(
+        self, store: Store, alerts: AlertBook, book: PolicyBook, source: ConversationSource, pages: PagesSetUp
+    ) -> None:
         self._store = store
         self._book = book
         parts = MonitorParts(store, source, book, alerts, self.name)
+        self._roll = PageRoll(parts, pages)
         self._staleness = StalenessWatch(parts)
         self._round = Round(parts)
         self._rows = WatchListRepository()
@@ -52,6 +56,7 @@ class ConversationMonitor(Job):
     def run(self, ctx: JobContext) -> Outcome:
         now = ctx.clock.now()
         self._put_policies_in_force(ctx, now)
+        self._roll.look(now)
         unsure = self._staleness.look(now)
         counters = Counter(checked=0, opened=0, escalated=0, resolved=0, held=0)
         try:

@@ -89,16 +89,17 @@ class DataSync(Job):
 
     def _due(self, now: datetime) -> tuple[dict[str, PageSync], list[PageAccess]]:
         """The pages that are not left alone at present: those first whose data is oldest, but for the first syncs,
-        which take long. Pages that are not synced any more are forgotten: nothing of them grows stale."""
+        which take long. Pages whose document says that they are not synced are forgotten: nothing of them grows
+        stale. Those that were taken out of the settings are the monitor's to deal with."""
         access = self._pancake.directory.pages()
         with self._store.read() as connection:
             states = self._syncs.all(connection)
             left_out = {name for name, page in ConversationRepository().pages(connection).items() if not page.is_synced}
         wanted = {page_id: each for page_id, each in access.items() if page_id not in left_out}
-        strangers = {name for name, each in states.items() if each.source == SOURCE and name not in wanted}
-        if strangers and self._pancake.directory.is_known:
+        unsynced = {name for name, each in states.items() if each.source == SOURCE and name in left_out}
+        if unsynced:
             with self._store.write() as connection:
-                self._syncs.forget(connection, strangers)
+                self._syncs.forget(connection, unsynced)
         due = [each for name, each in wanted.items() if not _is_resting(states.get(name), now)]
         return states, sorted(due, key=lambda each: _age(states.get(each.page_id)))
 

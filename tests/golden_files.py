@@ -45,9 +45,24 @@ def watermarks(theme: str) -> list[Watermark]:
     ]
 
 
-def bring_up_to(store: Store, marks: list[Watermark], now: datetime) -> None:
-    """The store knows how fresh each page is at a moment. Nothing to do for a theme without watermarks."""
-    known = [each for each in marks if each.known_at <= now]
+class SetUp(NamedTuple):
+    """From `since` on these pages are in the settings."""
+
+    since: datetime
+    page_ids: frozenset[str]
+
+
+def settings(theme: str) -> list[SetUp]:
+    """Which pages the settings of a theme have, in the order of time; of most that is not known."""
+    file = GOLDEN / f"{theme}.settings.json"
+    rows = json.loads(file.read_text(encoding="utf-8")) if file.exists() else []
+    return [SetUp(datetime.fromisoformat(since), frozenset(page_ids)) for since, page_ids in rows]
+
+
+def bring_up_to(store: Store, marks: list[Watermark], now: datetime, after: datetime | None = None) -> None:
+    """The store knows how fresh each page is at a moment; what it knew at another one before is left out. Nothing to do
+    for a theme without watermarks."""
+    known = [each for each in marks if each.known_at <= now and (after is None or each.known_at > after)]
     if known:
         with store.write() as connection:
             for each in known:

@@ -17,6 +17,7 @@ from roundsman.conversations.mongo.database import MongoDatabase
 from roundsman.conversations.mongo.signs import Trust
 from roundsman.conversations.mongo.source import MongoSource
 from roundsman.conversations.mongo.sync import MongoSync
+from roundsman.monitor.page_roll import PagesSetUp
 from roundsman.repositories.engine import Store
 from roundsman.repositories.page_syncs import PageSync, PageSyncRepository
 from roundsman.repositories.set_aside import SetAsideRepository
@@ -48,7 +49,7 @@ class MongoDesk(AbstractContextManager["MongoDesk"]):
         self._sync = MongoSync(self.store, keeper, self.database, self.clock, self.trust)
         self.source = MongoSource(self.database, asks_for_priority=self.asks_for_priority)
         book = AlertBook(self.store, self.clock, ["console"], lambda: None)
-        self._monitor = ConversationMonitor(self.store, book, self.book, self.source)
+        self._monitor = ConversationMonitor(self.store, book, self.book, self.source, PagesSetUp(lambda: None))
 
     def sync(self, stop: StopToken | None = None) -> dict[str, int]:
         return self._sync.run_once(stop or StopToken())

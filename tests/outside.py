@@ -18,6 +18,7 @@ from roundsman.conversations.policies.policy import Plan, Policy
 from roundsman.conversations.sender import chat_message
 from roundsman.conversations.source import Reread, StoreSource
 from roundsman.conversations.waiting import waiting_state
+from roundsman.monitor.page_roll import PagesSetUp
 from roundsman.repositories.conversations import Conversation, MessageRecord, WatchedConversation
 from roundsman.repositories.engine import Store
 from roundsman.repositories.page_syncs import PageSyncRepository
@@ -104,7 +105,7 @@ class World:
         self.policy = policy
         self.outside = Outside(rng, clock, Intake(store, WatchKeeper(book)), failing)
         alerts = AlertBook(store, clock, ["console"], lambda: None)
-        self.monitor = ConversationMonitor(store, alerts, book, StoreSource(self.outside))
+        self.monitor = ConversationMonitor(store, alerts, book, StoreSource(self.outside), PagesSetUp(lambda: None))
         self.fresh_at = clock.now()
         self.sync: Sync | None = None
         self._syncs = PageSyncRepository()

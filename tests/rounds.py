@@ -17,6 +17,7 @@ from roundsman.clock import ManualClock
 from roundsman.conversations.policies.book import PolicyBook
 from roundsman.conversations.policies.policy import Level, Policy
 from roundsman.conversations.source import ConversationSource, StoreSource
+from roundsman.monitor.page_roll import PagesSetUp
 from roundsman.repositories.alert_log import AlertLog
 from roundsman.repositories.conversations import ConversationRepository, MessageRecord
 from roundsman.repositories.engine import Store
@@ -39,11 +40,15 @@ class Rounds(Desk):
         self.source: ConversationSource = source or StoreSource()
         self.walked_at: list[datetime] = []
         self.alert_book = AlertBook(store, clock, ["console"], lambda: None)
+        self.pages_set_up: frozenset[str] | None = None
+        """What the settings have read from Pancake; None: it is not known."""
         self.monitor: ConversationMonitor | None = None
         """One that lives on; None: each round is a new process."""
 
     def new_monitor(self) -> ConversationMonitor:
-        return ConversationMonitor(self.store, self.alert_book, self.book, self.source)
+        return ConversationMonitor(
+            self.store, self.alert_book, self.book, self.source, PagesSetUp(lambda: self.pages_set_up)
+        )
 
     def walk(self) -> dict[str, int]:
         """One round; its counters that are not 0."""

@@ -28,6 +28,7 @@ from roundsman.conversations.pancake.live import LivePancake
 from roundsman.conversations.policies.book import PolicyBook
 from roundsman.conversations.source import ConversationSource
 from roundsman.fsm.workflow import Workflow
+from roundsman.monitor.page_roll import PagesSetUp
 from roundsman.owner import Owner
 from roundsman.queues.base import Queue
 from roundsman.repositories.engine import Store
@@ -168,6 +169,7 @@ class App:
                 PolicyBook: lambda: self.conversations.policies,
                 ConversationSource: lambda: self.conversations.source,
                 WatchKeeper: lambda: self.conversations.keeper,
+                PagesSetUp: lambda: PagesSetUp(self.conversations.pages_set_up),
                 LivePancake: lambda: self.conversations.pancake,
                 LiveSync: lambda: self.conversations.mongo_sync,
                 Engine: lambda: self.runs.engine,

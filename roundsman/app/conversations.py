@@ -105,21 +105,31 @@ class ConversationParts:
         return {KIND: look}
 
     def settle_pages(self) -> None:
-        """Pages that their source is no longer asked about can grow stale no more, and another source must not go on
-        from their marks. Those of Pancake are asked at once, whatever failed before: their tokens may be new.
+        """Pages of a MongoDB that is no longer read can grow stale no more, and another source must not go on from
+        their marks. Those of Pancake are asked at once, whatever failed before: their tokens may be new.
 
         Raises StoreError.
         """
-        syncs, pancake = PageSyncRepository(), self._settings.pancake
+        syncs = PageSyncRepository()
         with self._store().read() as connection:
             sources = {page_id: each.source for page_id, each in syncs.all(connection).items()}
-        stored = {page_id for page_id, source in sources.items() if source == SOURCE}
-        kept = set() if pancake is None else stored & pancake.page_tokens.keys() if pancake.page_tokens else stored
-        others = sources.keys() - stored if self._settings.mongo is None else set()
-        if stored or others:
+        ours = {page_id for page_id, source in sources.items() if source == SOURCE}
+        others = sources.keys() - ours if self._settings.mongo is None else set()
+        if ours or others:
             with self._store().write() as connection:
-                syncs.forget(connection, (stored - kept) | others)
-                syncs.retry_now(connection, kept)
+                syncs.forget(connection, others)
+                syncs.retry_now(connection, ours)
+
+    def pages_set_up(self) -> frozenset[str] | None:
+        """The pages that the settings have read from Pancake. None: they mean all of a user's, and those are not known
+        yet, or the list of them is empty, which is rather a fault of Pancake's."""
+        chosen = self._settings.pancake
+        if chosen is None:
+            return frozenset()
+        if chosen.page_tokens:
+            return frozenset(chosen.page_tokens)
+        pancake: LivePancake | None = self.__dict__.get("pancake")
+        return frozenset(pancake.directory.pages()) or None if pancake is not None else None
 
     def replace(self, settings: Settings, policies: PolicyBook) -> None:
         """Go on with other settings and these policies; a job under way keeps its own."""

@@ -42,6 +42,7 @@ class Daemon:
                 self.status,
                 None if self._engine is None else app.runs.driving_facts,
                 self._judges_by,
+                app.conversations.pages_set_up,
             ),
             app.sender,
             app.listening,

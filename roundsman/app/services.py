@@ -45,14 +45,17 @@ class Heartbeat:
         status: Callable[[], str],
         driving: DrivingFacts | None,
         policies: Callable[[], str | None],
+        pages: Callable[[], frozenset[str] | None],
     ) -> None:
-        """`policies` tells the version of those by which conversations are judged here, if they are."""
+        """`policies` tells the version of those by which conversations are judged here, if they are, and `pages` which
+        are read from Pancake, as far as that is known."""
         self._store = store
         self._clock = clock
         self._owner = owner
         self._status = status
         self._driving = driving
         self._policies = policies
+        self._pages = pages
         self._daemons = DaemonRepository()
         self._started_at = clock.now()
         self._file: StoreFile | None = None
@@ -96,6 +99,7 @@ class Heartbeat:
             self._status(),
             self._driving,
             self._policies(),
+            self._pages(),
         )
 
 

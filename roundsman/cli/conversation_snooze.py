@@ -34,7 +34,7 @@ def snooze_conversation(
         )
     conversation = watched.conversation
     policy = app.conversations.policies.policy_for(conversation.page_id, conversation.type, conversation.tags)
-    exclusion = policy.exclusion(watched.page, conversation.type, conversation.tags)
+    exclusion = policy.exclusion(watched.page, conversation.type, conversation.tags, is_set_up=watched.is_set_up)
     if exclusion is not None:
         raise BadInputError(f"Nobody is told of {conversation_id} anyway. {exclusion}")
     moment = None if until == OFF else _moment(until, policy, now)

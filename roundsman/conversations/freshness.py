@@ -29,6 +29,8 @@ def stale_pages(syncs: Mapping[str, PageSync], book: PolicyBook, now: datetime) 
     """
     found = {}
     for page_id, sync in syncs.items():
+        if not sync.is_set_up:
+            continue  # nobody expects news of it
         allowed = book.policy_for(page_id, INBOX, ()).stale_after
         known_until = sync.fresh_at or sync.failing_since
         if known_until is not None and now - known_until > allowed:
@@ -37,5 +39,6 @@ def stale_pages(syncs: Mapping[str, PageSync], book: PolicyBook, now: datetime) 
 
 
 def unsure_pages(syncs: Mapping[str, PageSync], stale: Mapping[str, Staleness]) -> frozenset[str]:
-    """The pages about whose conversations nobody is told anything now."""
-    return frozenset(stale) | {page_id for page_id, sync in syncs.items() if sync.fresh_at is None}
+    """The pages about whose conversations nobody is told anything now, but for their ends."""
+    incomplete = {page_id for page_id, sync in syncs.items() if sync.fresh_at is None and sync.is_set_up}
+    return frozenset(stale) | incomplete

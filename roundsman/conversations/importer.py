@@ -22,6 +22,7 @@ from roundsman.repositories.closures import ClosureRepository
 from roundsman.repositories.conversations import Conversation, ConversationRepository
 from roundsman.repositories.engine import Store
 from roundsman.repositories.message_stage import MessageStage
+from roundsman.repositories.page_syncs import PageSyncRepository
 from roundsman.repositories.set_aside import SetAside, SetAsideRepository
 from roundsman.repositories.versions import Changes
 
@@ -95,12 +96,16 @@ class Importer:
         touched = stage.threads(connection)
         messages = stage.merge(connection)
         reader = StoredReader(connection, repository)
-        states = reading.threads.states(touched, repository.page_of(connection, touched.keys()))
+        pages_of = repository.page_of(connection, touched.keys())
+        states = reading.threads.states(touched, pages_of)
         for conversation_id in ClosureRepository().find(connection, states.keys()):
             del states[conversation_id]  # the file does not know that somebody has dealt with it
         self._keeper.put(connection, reader.watched(states.keys()), states, now)
         self._keeper.refresh(connection, reader, (touched.keys() | conversations.written) - states.keys(), now)
-        self._keeper.look_at_pages(connection, pages.written, now)
+        # A page that Pancake fed once and is not asked about any more has a new source: this file
+        named = {*pages_of.values(), *(each.page_id for each in export.conversations.values())}
+        back = PageSyncRepository().forget_taken_out(connection, named)
+        self._keeper.look_at_pages(connection, pages.written | back, now)
         self._keep_set_aside(connection, export, now)
         summary = ImportSummary(
             reading.name, conversations_made=made, set_aside=export.set_aside, ignored=dict(export.ignored)

@@ -27,6 +27,8 @@ class Facts(NamedTuple):
     type: str
     tags: Sequence[str]
     state: WaitingState
+    is_set_up: bool = True
+    """False once the page was taken out of the settings."""
 
 
 class Step(NamedTuple):
@@ -66,7 +68,7 @@ def look(
     `certain_until` may have been answered, as far as we know, so that levels of that time are not told yet.
     """
     row = _with_state(row, facts)
-    exclusion = policy.exclusion(facts.page, facts.type, facts.tags)
+    exclusion = policy.exclusion(facts.page, facts.type, facts.tags, is_set_up=facts.is_set_up)
     since = None if exclusion else facts.state.since(policy.clock)
     ended = _is_ended(row, facts.state, policy, since)
     if ended:

@@ -105,7 +105,7 @@ class WatchKeeper:
 
 def facts_of(watched: WatchedConversation, state: WaitingState) -> Facts:
     """What judgements need of a conversation."""
-    return Facts(watched.page, watched.conversation.type, watched.conversation.tags, state)
+    return Facts(watched.page, watched.conversation.type, watched.conversation.tags, state, watched.is_set_up)
 
 
 def noted(watched: WatchedConversation, row: WatchRow, now: datetime) -> tuple[WatchRow, list[Observation]]:
@@ -122,7 +122,7 @@ def _observation(watched: WatchedConversation, row: WatchRow, now: datetime) -> 
         row.page_id,
         now,
         conversation.type,
-        watched.page.is_synced,
+        watched.page.is_synced and watched.is_set_up,
         conversation.tags,
         tuple(each.id for each in conversation.assignees),
         *row.state,

@@ -78,7 +78,7 @@ def judge(
     first = state.answered(policy.clock) is None
     plan = policy.plan(since, first=first) if since is not None else None
     waited = policy.calendar.worked(since, at) if since is not None else timedelta(0)
-    exclusion = policy.exclusion(watched.page, conversation.type, conversation.tags)
+    exclusion = policy.exclusion(watched.page, conversation.type, conversation.tags, is_set_up=watched.is_set_up)
     judgement, reason = _judgement(exclusion, state, policy, plan, waited, at, sync)
     return Verdict(
         conversation_id=conversation.conversation_id,
@@ -143,7 +143,7 @@ def _judgement(
         whom += " (only a bot has answered)"
     wait = f"The customer has waited {duration_in_words(waited)} for {whom}"
     if sync is not None and sync.fresh_at is None:
-        return Judgement.UNKNOWN, f"{wait} as far as we know, but the page was never read completely."
+        return Judgement.UNKNOWN, f"{wait} as far as we know, but the page is not read completely yet."
     if sync is not None and sync.fresh_at is not None and is_stale(policy, sync.fresh_at, at):
         age = duration_in_words(at - sync.fresh_at)
         return Judgement.UNKNOWN, f"{wait} as far as we know, but our knowledge of the page is {age} old."

@@ -91,18 +91,19 @@ def resolution(case: Case, book: PolicyBook, now: datetime) -> Resolution:
     """How the wait that people were told of ended."""
     since = case.incident_since
     assert since is not None, "people were told of it"
-    if case.step.exclusion is not None:
-        return Resolution(case.step.exclusion.rstrip("."))
-    answered = answer_to(case.watched, case.thread, since, book, now)
-    return answered or Resolution("the customer's message was removed")
+    known = end_of(case.watched, case.thread, since, book, now)
+    return known or Resolution("the customer's message was removed")
 
 
-def answer_to(
+def end_of(
     watched: WatchedConversation, thread: Sequence[ChatMessage], since: datetime, book: PolicyBook, now: datetime
 ) -> Resolution | None:
-    """The answer that ended the wait which began at `since`, if one is known."""
+    """What ended the wait that began at `since`, if that is known: an answer, or it is nobody's business any more."""
     conversation = watched.conversation
     policy = book.policy_for(conversation.page_id, conversation.type, conversation.tags)
+    exclusion = policy.exclusion(watched.page, conversation.type, conversation.tags, is_set_up=watched.is_set_up)
+    if exclusion is not None:
+        return Resolution(exclusion.rstrip("."))
     answer = first_answer(thread, since, policy.clock, now)
     if answer is None:
         return None

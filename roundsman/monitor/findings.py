@@ -7,7 +7,8 @@ from datetime import datetime
 from sqlalchemy import Connection
 
 from roundsman.conversations.charges import Holding, holdings
-from roundsman.conversations.incident import Facts, Step, look
+from roundsman.conversations.incident import Step, look
+from roundsman.conversations.keeper import facts_of
 from roundsman.conversations.policies.book import PolicyBook
 from roundsman.conversations.policies.policy import Policy
 from roundsman.conversations.sender import ChatMessage
@@ -86,7 +87,7 @@ def look_into(
     sync = PageSyncRepository().find(connection, watched.conversation.page_id)
     conversation = watched.conversation
     policy = book.policy_for(conversation.page_id, conversation.type, conversation.tags)
-    facts = Facts(watched.page, conversation.type, conversation.tags, state)
+    facts = facts_of(watched, state)
     alerts = AlertRepository().of_fingerprint(connection, f"{KIND}:{conversation_id}")
     version = PolicyVersionRepository().current(connection)
     return Findings(

@@ -11,7 +11,7 @@ from roundsman.clock import Clock
 from roundsman.conversations.policies.book import PolicyBook
 from roundsman.conversations.source import ConversationSource
 from roundsman.conversations.threads import read_threads
-from roundsman.monitor.case import answer_to
+from roundsman.monitor.case import end_of
 from roundsman.repositories.alerts import Alert, Resolution
 from roundsman.repositories.engine import Store
 from roundsman.scheduling.job import StopToken
@@ -41,7 +41,7 @@ class LastLook:
             watched = reader.watched(named.keys())
             threads = read_threads(connection, reader, watched)
         found = {
-            alert.fingerprint: answer_to(watched[name], threads[name], alert.since_at, self._book, now)
+            alert.fingerprint: end_of(watched[name], threads[name], alert.since_at, self._book, now)
             for name, alert in named.items()
             if name in watched
         }

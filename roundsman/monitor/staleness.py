@@ -22,7 +22,7 @@ from roundsman.repositories.stale_spans import StaleSpanRepository
 KIND = "page_stale"
 
 _CAUGHT_UP = Resolution("its data has caught up")
-_NOT_WATCHED = Resolution("the page is synced no more")
+NOT_WATCHED = Resolution("the page is synced no more")
 
 log = logging.getLogger(__name__)
 
@@ -51,7 +51,7 @@ class StalenessWatch:
             if page_id not in told and now - max(each.known_until, self._began_at) > each.allowed
         ]
         unsure = unsure_pages(syncs, stale)
-        over = {each: _CAUGHT_UP if each in syncs else _NOT_WATCHED for each in told - stale.keys()}
+        over = {each: _CAUGHT_UP if each in syncs else NOT_WATCHED for each in told - stale.keys()}
         if before != unsure or over or news:
             self._write(unsure, news, over, now)
         return unsure

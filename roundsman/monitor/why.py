@@ -103,8 +103,14 @@ def _freshness(found: Findings, times: _Times) -> Iterator[str]:
     if sync is None:
         yield f"Page {page_id} has no live source: what was imported is taken as it is."
         return
+    if sync.taken_out_at is not None:
+        yield (
+            f"Page {page_id} is in the settings of no daemon since {times.at(sync.taken_out_at)}, so {sync.source} is "
+            "not asked about it any more. When it is back, it is judged again once it is read completely."
+        )
+        return
     if sync.fresh_at is None:
-        yield f"Page {page_id} was never read completely from {sync.source}, so nothing is told about it yet."
+        yield f"Page {page_id} is not read completely from {sync.source} yet, so nothing is told about it."
     else:
         stale = ", which is too old to judge by" if is_stale(found.policy, sync.fresh_at, found.now) else ""
         yield (

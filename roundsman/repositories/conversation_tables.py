@@ -121,6 +121,7 @@ page_syncs = Table(
     Column("failing_since", UtcTime),
     Column("retry_at", UtcTime),  # not before
     Column("error", Text),
+    Column("taken_out_at", UtcTime),  # since then the page is in nobody's settings
 )
 
 # When a page's knowledge was too old to judge by.

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, bindparam, select
 
-from roundsman.repositories.conversation_tables import conversations, messages, pages
+from roundsman.repositories.conversation_tables import conversations, messages, page_syncs, pages
 from roundsman.repositories.versions import CHUNK, Changes, chunks, insert_missing, put_newer
 
 # Pages, conversations and messages are tuples: a record is its row, and an import handles hundreds of thousands.
@@ -86,6 +86,8 @@ class WatchedConversation:
     conversation: Conversation
     page: Page
     """Named by its id and taken as synced when no page document is known."""
+    is_set_up: bool = True
+    """False once its page was taken out of the settings of the source that fed it."""
 
 
 class ConversationRepository:
@@ -184,9 +186,15 @@ _KNOWN = select(conversations.c.conversation_id).where(_AMONG)
 # The order of code points, which is Python's: with a language's own order the chunks would not be in order.
 _LOCK = _KNOWN.order_by(conversations.c.conversation_id.collate("C")).with_for_update()
 _PAGE_OF = select(conversations.c.conversation_id, conversations.c.page_id).where(_AMONG)
-_WATCHED = select(
-    *(conversations.c[name] for name in Conversation._fields), *(pages.c[name] for name in Page._fields)
-).outerjoin(pages, pages.c.page_id == conversations.c.page_id)
+_WATCHED = (
+    select(
+        *(conversations.c[name] for name in Conversation._fields),
+        page_syncs.c.taken_out_at,
+        *(pages.c[name] for name in Page._fields),
+    )
+    .outerjoin(page_syncs, page_syncs.c.page_id == conversations.c.page_id)
+    .outerjoin(pages, pages.c.page_id == conversations.c.page_id)
+)
 _THREADS = (
     select(*(messages.c[name] for name in MessageRecord._fields))
     .where(messages.c.conversation_id.in_(bindparam("ids", expanding=True)))
@@ -195,7 +203,19 @@ _THREADS = (
 
 
 def _watched(row: Sequence[Any]) -> WatchedConversation:
-    conversation_id, page_id, kind, customer_name, customer_id, tags, assignees, handovers, updated_at, *page = row
+    (
+        conversation_id,
+        page_id,
+        kind,
+        customer_name,
+        customer_id,
+        tags,
+        assignees,
+        handovers,
+        updated_at,
+        taken_out_at,
+        *page,
+    ) = row
     return WatchedConversation(
         Conversation(
             conversation_id,
@@ -209,6 +229,7 @@ def _watched(row: Sequence[Any]) -> WatchedConversation:
             updated_at,
         ),
         Page(*page) if page[0] is not None else Page(page_id),
+        is_set_up=taken_out_at is None,
     )
 
 

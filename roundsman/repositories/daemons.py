@@ -20,6 +20,7 @@ STALE_AFTER = timedelta(seconds=90)
 """Nine rounds without a heartbeat: what such a process holds is taken over."""
 
 _POLICIES = "policies"
+_PAGES = "pages"
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,8 @@ class DaemonRecord:
     """The settings by which it drives runs; None if it drives none."""
     policies: str | None = None
     """The version of the policies by which it judges conversations; None if it judges none."""
+    pages: frozenset[str] | None = frozenset()
+    """The pages that its settings have read from Pancake; None: it does not know all of them yet."""
 
     def is_alive(self, now: datetime) -> bool:
         """As far as this machine can tell."""
@@ -89,6 +92,7 @@ class DaemonRepository:
                 row.status,
                 DrivingFacts.parse(row.driving),
                 _policies(row.driving),
+                _pages(row.driving),
             )
             for row in rows
         ]
@@ -96,13 +100,22 @@ class DaemonRepository:
 
 def _as_json(record: DaemonRecord) -> dict[str, Any] | None:
     """What it goes by. A row without the facts about runs is one of a daemon that drives none, to every version."""
-    facts = {} if record.driving is None else record.driving.as_json()
-    return {**facts, **({} if record.policies is None else {_POLICIES: record.policies})} or None
+    facts: dict[str, Any] = {} if record.driving is None else {**record.driving.as_json()}
+    if record.policies is not None:
+        facts[_POLICIES] = record.policies
+    if record.pages is None or record.pages:
+        facts[_PAGES] = None if record.pages is None else sorted(record.pages)
+    return facts or None
 
 
 def _policies(stored: Any) -> str | None:
     version = stored.get(_POLICIES) if isinstance(stored, Mapping) else None
     return version if isinstance(version, str) else None
+
+
+def _pages(stored: Any) -> frozenset[str] | None:
+    pages = stored.get(_PAGES, []) if isinstance(stored, Mapping) else []
+    return None if pages is None else frozenset(map(str, pages))
 
 
 def stale_owners(connection: Connection, owners: set[str], now: datetime) -> set[str]:

@@ -24,6 +24,7 @@ class Observation(NamedTuple):
     seen_at: datetime
     type: str
     is_synced: bool
+    """False as well while its page was out of the settings."""
     tags: Sequence[str]
     assignees: Sequence[str]
     """Ids."""

@@ -26,7 +26,7 @@ from roundsman.repositories.tables import metadata
 
 log = logging.getLogger(__name__)
 
-HEAD = "0008"
+HEAD = "0009"
 """The newest migration: what this program reads and writes."""
 
 VERSION_TABLE = "roundsman_version"

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from chats import Document
-from golden_files import GOLDEN, bring_up_to, golden_book, watermarks
+from golden_files import GOLDEN, bring_up_to, golden_book, settings, watermarks
 from rounds import Rounds
 
 from roundsman.clock import ManualClock, iso
@@ -81,9 +81,14 @@ def test_each_theme_is_told_as_by_hand(sqlite_store: Store, tmp_path: Path, them
     desk = Rounds(sqlite_store, clock, tmp_path, golden_book())
     desk.take(post.described)
     desk.monitor = desk.new_monitor()  # one process: right after a start a page that is stale is not yet told of
+    before = None
     for now in rounds:
         clock.advance(now - clock.now())
-        bring_up_to(sqlite_store, marks, now)
+        bring_up_to(sqlite_store, marks, now, before)
+        before = now
+        for each in settings(theme):
+            if each.since <= now:
+                desk.pages_set_up = each.page_ids
         news = post.until(now)
         if news:
             desk.take({"fb_message_items": news})

@@ -15,6 +15,7 @@ from roundsman.alerts.book import AlertBook
 from roundsman.clock import ManualClock
 from roundsman.conversations.source import StoreSource
 from roundsman.monitor.findings import Findings, look_into
+from roundsman.monitor.page_roll import PagesSetUp
 from roundsman.repositories.alert_log import AlertLog
 from roundsman.repositories.columns import UtcTime
 from roundsman.repositories.engine import Store, StoreOptions, parse_url
@@ -69,7 +70,7 @@ def found(store: Store, clock: ManualClock) -> Findings:
 
 def test_whoever_was_told_of_is_not_told_again(upgraded: Store, clock: ManualClock) -> None:
     book = AlertBook(upgraded, clock, ["console"], lambda: None)
-    monitor = ConversationMonitor(upgraded, book, policies(), StoreSource())
+    monitor = ConversationMonitor(upgraded, book, policies(), StoreSource(), PagesSetUp(lambda: None))
     log = logging.LoggerAdapter(logging.getLogger("test"), {})
     for _ in range(3):
         outcome = monitor.run(JobContext(clock, log, StopToken(), clock.now()))

@@ -16,6 +16,7 @@ from roundsman.alerts.book import AlertBook
 from roundsman.clock import ManualClock
 from roundsman.conversations.source import StoreSource
 from roundsman.monitor.case import KIND
+from roundsman.monitor.page_roll import PagesSetUp
 from roundsman.repositories.alerts import AlertStatus
 from roundsman.repositories.conversation_tables import conversations
 from roundsman.repositories.conversations import ConversationRepository
@@ -36,7 +37,7 @@ class Round(Desk):
 
     def walk(self, stop: StopToken | None = None) -> dict[str, int]:
         book = AlertBook(self.store, self.clock, ["console", "slack"], self._wake)
-        monitor = ConversationMonitor(self.store, book, self.book, StoreSource())
+        monitor = ConversationMonitor(self.store, book, self.book, StoreSource(), PagesSetUp(lambda: None))
         outcome = monitor.run(JobContext(self.clock, LOG, stop or StopToken(), self.clock.now()))
         assert outcome.kind is OutcomeKind.DONE
         return {name: outcome.counters[name] for name in ("checked", "late", "opened", "resolved")}
@@ -278,7 +279,9 @@ def test_many_conversations_are_taken_in_batches_and_a_stop_leaves_whole_ones(sq
 
 def _stopped_after_first_batch(desk: Round, stop: StopToken) -> None:
     book = AlertBook(desk.store, desk.clock, ["console", "slack"], lambda: stop.set(StopReason.SHUTDOWN))
-    ConversationMonitor(desk.store, book, desk.book, StoreSource()).run(JobContext(desk.clock, LOG, stop, NOW))
+    ConversationMonitor(desk.store, book, desk.book, StoreSource(), PagesSetUp(lambda: None)).run(
+        JobContext(desk.clock, LOG, stop, NOW)
+    )
 
 
 def test_a_standing_wait_is_not_read_again_and_again(sqlite_desk: Round, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,6 +12,7 @@ from jobs.conversation_monitor import ConversationMonitor
 from roundsman.alerts.book import AlertBook
 from roundsman.clock import ManualClock
 from roundsman.conversations.source import StoreSource
+from roundsman.monitor.page_roll import PagesSetUp
 from roundsman.repositories.engine import Store
 from roundsman.scheduling.job import JobContext, StopToken
 
@@ -24,7 +25,7 @@ def desk(sqlite_store: Store, clock: ManualClock, tmp_path: Path) -> Desk:
 def walk(desk: Desk) -> int:
     """How many alerts one round opens, in a process of its own."""
     book = AlertBook(desk.store, desk.clock, ["console"], lambda: None)
-    monitor = ConversationMonitor(desk.store, book, desk.book, StoreSource())
+    monitor = ConversationMonitor(desk.store, book, desk.book, StoreSource(), PagesSetUp(lambda: None))
     log = logging.LoggerAdapter(logging.getLogger("test"), {})
     return dict(monitor.run(JobContext(desk.clock, log, StopToken(), desk.clock.now())).counters)["opened"]
 

@@ -30,6 +30,7 @@ from roundsman.conversations.pancake.token import Token
 from roundsman.conversations.policies.book import PolicyBook
 from roundsman.conversations.source import StoreSource
 from roundsman.monitor.case import KIND
+from roundsman.monitor.page_roll import PagesSetUp
 from roundsman.monitor.staleness import KIND as STALE
 from roundsman.repositories.alerts import Alert, AlertRepository
 from roundsman.repositories.conversation_tables import messages
@@ -70,7 +71,9 @@ class Shop:
         )
         alerts = AlertBook(store, clock, ["console"], lambda: None)
         self.sync = DataSync(store, alerts, self.pancake)
-        self.monitor = ConversationMonitor(store, alerts, book, StoreSource(self.pancake.rereader))
+        self.monitor = ConversationMonitor(
+            store, alerts, book, StoreSource(self.pancake.rereader), PagesSetUp(lambda: None)
+        )
 
     def close(self) -> None:
         self.pancake.close()

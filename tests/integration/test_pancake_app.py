@@ -1,6 +1,7 @@
 """Pancake in the whole program: built from the settings, run by a command, replaced at a reload."""
 
 import json
+import logging
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import timedelta
@@ -17,6 +18,7 @@ from roundsman.cli import main
 from roundsman.clock import SystemClock
 from roundsman.errors import ConfigurationError
 from roundsman.repositories.page_syncs import PageSync, PageSyncRepository
+from roundsman.scheduling.job import JobContext, StopToken
 from roundsman.workflows import WORKFLOWS
 
 Capture = pytest.CaptureFixture[str]
@@ -78,7 +80,7 @@ def test_without_tokens_the_job_cannot_be_built(tmp_path: Path) -> None:
             _ = app.conversations.pancake
 
 
-def test_a_reload_takes_other_tokens_over_and_forgets_pages_without(fake: FakePancake, tmp_path: Path) -> None:
+def test_a_reload_takes_other_tokens_over_and_strikes_pages_without_off(fake: FakePancake, tmp_path: Path) -> None:
     fake.add_page("200")
     before = load(environment(fake, tmp_path), tmp_path)
     with closing(App(before, JOBS, WORKFLOWS, SystemClock())) as app:
@@ -86,6 +88,7 @@ def test_a_reload_takes_other_tokens_over_and_forgets_pages_without(fake: FakePa
         now = app.clock.now()
         with app.store.write() as connection:
             for page_id in (PAGE, "200"):
+                syncs.advance(connection, page_id, "pancake", fresh_at=now, checkpoint=None)
                 syncs.failed(connection, page_id, "pancake", "No.", retry_at=now, now=now)
             syncs.advance(connection, "900", "mongo", fresh_at=now, checkpoint=None)
         old = app.conversations.pancake
@@ -95,10 +98,12 @@ def test_a_reload_takes_other_tokens_over_and_forgets_pages_without(fake: FakePa
         app.reconfigure(load(environment(fake, tmp_path), tmp_path))
         app.conversations.settle_pages()
         assert app.conversations.pancake is not old
-        assert _pages(app) == {PAGE: None}  # nor can one of a MongoDB that is read no more grow stale
+        _look(app)
+        assert _pages(app) == {PAGE: True, "200": False}  # and one of a MongoDB that is read no more is forgotten
         app.reconfigure(load({"ROUNDSMAN_STATE_DIR": str(tmp_path / "state")}, tmp_path))
         app.conversations.settle_pages()
-        assert _pages(app) == {}
+        _look(app)
+        assert _pages(app) == {PAGE: False, "200": False}
         assert "data_sync" not in app.works()
 
 
@@ -117,11 +122,19 @@ def test_a_reload_that_names_a_mongodb_changes_nothing_before_a_restart(fake: Fa
         assert "mongo_sync" in jobs
 
 
-def _pages(app: App) -> dict[str, object]:
-    """The pages with a live source, and until when they are left alone."""
+def _look(app: App) -> None:
+    """A round of the monitor."""
+    _, work = app.works()["conversation_monitor"]
+    log = logging.LoggerAdapter(logging.getLogger("test"), {})
+    work(JobContext(app.clock, log, StopToken(), app.clock.now()))
+
+
+def _pages(app: App) -> dict[str, bool]:
+    """The pages with a live source, and whether they are in the settings. All are asked for at once."""
     with app.store.read() as connection:
         found: dict[str, PageSync] = PageSyncRepository().all(connection)
-    return {page_id: each.retry_at for page_id, each in found.items()}
+    assert {each.retry_at for each in found.values()} <= {None}
+    return {page_id: each.is_set_up for page_id, each in found.items()}
 
 
 # --- our numbers beside Pancake's ---

@@ -17,7 +17,8 @@ from roundsman.conversations.pancake.directory import PageDirectory
 from roundsman.conversations.pancake.rereader import PancakeRereader
 from roundsman.conversations.pancake.token import Token
 from roundsman.conversations.policies.book import PolicyBook
-from roundsman.conversations.source import StoreSource
+from roundsman.conversations.source import Reread, StoreSource
+from roundsman.monitor.page_roll import PagesSetUp
 from roundsman.repositories.alerts import AlertRepository
 from roundsman.repositories.conversations import Conversation
 from roundsman.repositories.engine import Store
@@ -40,10 +41,13 @@ class Reader:
             bench.client, self.directory, bench.intake, bench.clock, pause=Hurry(bench.clock)
         )
 
-    def reread(self, *names: str, stop: StopToken | None = None) -> dict[str, str]:
+    def ask(self, *names: str, stop: StopToken | None = None) -> Reread:
         stored = self.bench.stored()
         chosen = [stored[name] for name in names] if names else list(stored.values())
-        return dict(self.rereader.reread(chosen, self.bench.clock.now(), stop or StopToken()).failed)
+        return self.rereader.reread(chosen, self.bench.clock.now(), stop or StopToken())
+
+    def reread(self, *names: str, stop: StopToken | None = None) -> dict[str, str]:
+        return dict(self.ask(*names, stop=stop).failed)
 
 
 @pytest.fixture
@@ -114,9 +118,9 @@ def test_a_worthless_token_fails_all_of_its_page_with_one_request(bench: Bench) 
     assert len(bench.fake.requests) == 1
 
 
-def test_pages_that_are_none_of_pancakes_are_as_we_know_them(bench: Bench) -> None:
+def test_of_pages_that_are_not_in_the_settings_nobody_is_asked(bench: Bench) -> None:
     bench.intake.take(Batch(conversations=[Conversation("900_1", "900", "INBOX")]), bench.clock.now())
-    assert Reader(bench).reread("900_1") == {}
+    assert Reader(bench).ask("900_1", f"{PAGE}_1") == Reread({f"{PAGE}_1"}, {})
 
 
 def test_the_list_of_pages_is_asked_for_if_nobody_has_yet(bench: Bench) -> None:
@@ -140,7 +144,9 @@ def test_nobody_is_told_of_a_customer_who_was_answered_a_moment_ago(bench: Bench
     log = logging.LoggerAdapter(logging.getLogger("test"), {})
 
     def monitor() -> list[str]:
-        ConversationMonitor(bench.store, book, policies, source).run(JobContext(clock, log, StopToken(), clock.now()))
+        ConversationMonitor(bench.store, book, policies, source, PagesSetUp(lambda: None)).run(
+            JobContext(clock, log, StopToken(), clock.now())
+        )
         with bench.store.read() as connection:
             return [each.subject for each in AlertRepository().open_of_kind(connection, "conversation_unreplied")]
 

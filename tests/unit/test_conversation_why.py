@@ -210,8 +210,8 @@ def test_a_page_that_was_never_read_is_told() -> None:
     found = findings("09:20", customer("09:00"), sync=sync())
     assert found.verdict.verdict is Judgement.UNKNOWN  # whoever answered may be among what is still to come
     sentences = told(found)
-    assert sentences[0].endswith("as far as we know, but the page was never read completely.")
-    assert "Page 100 was never read completely from pancake, so nothing is told about it yet." in sentences
+    assert sentences[0].endswith("as far as we know, but the page is not read completely yet.")
+    assert "Page 100 is not read completely from pancake yet, so nothing is told about it." in sentences
 
 
 # --- what was told ---

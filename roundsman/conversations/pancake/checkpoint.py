@@ -45,6 +45,9 @@ class Checkpoint:
 
     round: Round | None = None
     seen: dict[str, Seen] = field(default_factory=dict)
+    known_until: datetime | None = None
+    """The watermark of a page that was taken out of the settings and is back: its next round begins there, as whatever
+    happened meanwhile is not here."""
 
     def is_done(self, conversation_id: str, updated_at: datetime | None) -> bool:
         """Whether this version need not be read in this round."""
@@ -77,6 +80,8 @@ class Checkpoint:
                 for name, each in self.seen.items()
             }
         }
+        if self.known_until is not None:
+            stored["known_until"] = iso(self.known_until)
         if self.round is not None:
             stored["round"] = {
                 "started": iso(self.round.started),
@@ -90,7 +95,13 @@ class Checkpoint:
     def of_json(cls, stored: Mapping[str, Any] | None) -> Self:
         """As it was stored; an empty one, with which all is read again, for what cannot be understood."""
         try:
-            return cls(_round((stored or {}).get("round")), _seen((stored or {}).get("seen") or {}))
+            found = stored or {}
+            known_until = found.get("known_until")
+            return cls(
+                _round(found.get("round")),
+                _seen(found.get("seen") or {}),
+                datetime.fromisoformat(known_until) if known_until is not None else None,
+            )
         except (TypeError, ValueError, KeyError, AttributeError):
             return cls()
 

@@ -134,7 +134,9 @@ class PageSyncer:
                 self._syncs.start_anew(connection, page.page_id)
             checkpoint, fresh_at = Checkpoint(), None
         if checkpoint.round is None:
-            since = now - self._options.first if fresh_at is None else self._since(min(fresh_at, now))
+            known_until = fresh_at or checkpoint.known_until
+            since = now - self._options.first if known_until is None else self._since(min(known_until, now))
+            checkpoint.known_until = None
             checkpoint.round = Round(now, since, since)
         return checkpoint, checkpoint.round
 

@@ -57,10 +57,11 @@ class PancakeRereader:
         for each in conversations:
             by_page[each.conversation.page_id].append(each)
         failed = {each.conversation.conversation_id: "There was no time left to ask Pancake." for each in conversations}
+        unasked: set[str] = set()
         ends = self._clock.monotonic() + self._time.total_seconds()
 
         def page(page_id: str) -> bool:
-            self._read_page(by_page[page_id], failed, ends, now, stop)
+            self._read_page(by_page[page_id], failed, unasked, ends, now, stop)
             return False
 
         try:
@@ -69,18 +70,20 @@ class PancakeRereader:
             failed = dict.fromkeys(failed, "It was asked to stop.")
         except StoreError as error:
             failed = dict.fromkeys(failed, str(error))
-        read = {each.conversation.conversation_id for each in conversations} - failed.keys()
+        read = {each.conversation.conversation_id for each in conversations} - failed.keys() - unasked
         return Reread(read, dict(failed))
 
     def _read_page(
         self,
         conversations: Sequence[WatchedConversation],
         failed: dict[str, str],
+        unasked: set[str],
         ends: float,
         now: datetime,
         stop: StopToken,
     ) -> None:
-        """The conversations of one page; those that come through are taken out of `failed`."""
+        """The conversations of one page; those that come through are taken out of `failed`, as are those of
+        which nobody can be asked."""
         page_id = conversations[0].conversation.page_id
         errand = Errand(self._clock, stop, ends - self._clock.monotonic(), self._pause)
         names = [each.conversation.conversation_id for each in conversations]
@@ -89,9 +92,10 @@ class PancakeRereader:
         except PancakeError as error:
             failed.update(dict.fromkeys(names, error.reason))
             return
-        if access is None:  # a page of an import, of which nobody outside knows more than we do
+        if access is None:  # a page of an import, or one that another daemon syncs: nobody was asked
             for name in names:
                 failed.pop(name, None)
+            unasked.update(names)
             return
         read: dict[str, dict[str, MessageRecord]] = {}
         reasons: dict[str, str] = {}

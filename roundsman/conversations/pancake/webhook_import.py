@@ -7,7 +7,10 @@ changes only what it tells newer; a message that was removed stays so, as nobody
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import TextIO
+
+from sqlalchemy import Connection
 
 from roundsman.clock import Clock
 from roundsman.conversations.document import BrokenFieldError
@@ -19,7 +22,9 @@ from roundsman.conversations.pancake.webhook import Call, Passed, ToldConversati
 from roundsman.errors import BadInputError
 from roundsman.repositories.conversations import Conversation, ConversationRepository, MessageRecord
 from roundsman.repositories.engine import Store
+from roundsman.repositories.page_syncs import PageSyncRepository
 from roundsman.repositories.versions import Changes
+from roundsman.repositories.watch_list import WatchListRepository
 
 
 @dataclass
@@ -67,6 +72,7 @@ class WebhookImporter:
         self._intake = intake
         self._clock = clock
         self._repository = ConversationRepository()
+        self._syncs = PageSyncRepository()
 
     def import_file(self, file: str) -> WebhookSummary:
         """Import a file, or standard input for `-`. Raises BadInputError, StoreError; then nothing was stored."""
@@ -78,11 +84,19 @@ class WebhookImporter:
         summary = WebhookSummary(name)
         calls = _read(stream, summary)
         batch = self._batch(calls)
-        taken = self._intake.take(batch, self._clock.now())
+        now = self._clock.now()
+        taken = self._intake.take(batch, now, lambda connection: self._take_over(connection, batch, now))
         summary.conversations_new, summary.conversations_changed = _counts(taken.conversations)
         summary.messages_new, summary.messages_changed = _counts(taken.messages)
         summary.homeless = len(taken.homeless)
         return summary
+
+    def _take_over(self, connection: Connection, batch: Batch, now: datetime) -> None:
+        """Pages that Pancake is not asked about any more are fed by such files from now on."""
+        named = self._repository.page_of(connection, {each.conversation_id for each in batch.messages})
+        named |= {each.conversation_id: each.page_id for each in batch.conversations}
+        back = self._syncs.forget_taken_out(connection, set(named.values()))
+        WatchListRepository().look_at_pages(connection, back, now)
 
     def _batch(self, calls: _Calls) -> Batch:
         """What of it is news. A sync that stores newer things meanwhile loses nothing: those bear a newer version."""

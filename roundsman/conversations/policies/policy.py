@@ -108,8 +108,17 @@ class Policy:
     team: Team | None = None
     levels: tuple[Level, ...] = (Level(1),)
 
-    def exclusion(self, page: Page, type: str, tags: Sequence[str]) -> str | None:  # noqa: A002  Pancake's word
+    def exclusion(
+        self,
+        page: Page,
+        type: str,  # noqa: A002  Pancake's word
+        tags: Sequence[str],
+        *,
+        is_set_up: bool = True,
+    ) -> str | None:
         """Why a conversation is none of our business (a sentence for people), or None."""
+        if not is_set_up:
+            return f"The page {page.name or page.page_id} is not set up any more, so it is no longer watched."
         if not page.is_synced:
             return f"The page {page.name or page.page_id} is not synced."
         if type in COMMENT_TYPES and not self.comments:
