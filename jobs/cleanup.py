@@ -10,6 +10,7 @@ from roundsman.errors import QueueError
 from roundsman.queues.base import Queue
 from roundsman.repositories.alerts import AlertRepository
 from roundsman.repositories.engine import Store
+from roundsman.repositories.held_looks import HeldLookRepository
 from roundsman.repositories.inbox import InboxRepository
 from roundsman.repositories.observations import ObservationRepository
 from roundsman.repositories.runs import RunRepository
@@ -47,6 +48,7 @@ class Cleanup(Job):
         self._runs = RunRepository()
         self._observations = ObservationRepository()
         self._spans = StaleSpanRepository()
+        self._held = HeldLookRepository()
 
     def run(self, ctx: JobContext) -> Outcome:
         now = ctx.clock.now()
@@ -70,6 +72,9 @@ class Cleanup(Job):
             ),
             stale_spans=self._in_batches(
                 ctx, lambda connection: self._spans.prune(connection, now - OBSERVATIONS_KEPT_FOR, limit=_BATCH_ROWS)
+            ),
+            held_looks=self._in_batches(
+                ctx, lambda connection: self._held.prune(connection, now - OBSERVATIONS_KEPT_FOR, limit=_BATCH_ROWS)
             ),
             dead_letters=self._forget_dead_letters(ctx, now - DEAD_LETTERS_KEPT_FOR),
         )

@@ -54,7 +54,7 @@ class ConversationMonitor(Job):
         """Daemons with other policies of which the log tells already."""
 
     def run(self, ctx: JobContext) -> Outcome:
-        now = ctx.clock.now()
+        now = ctx.began_at()
         self._put_policies_in_force(ctx, now)
         self._roll.look(now)
         unsure = self._staleness.look(now)

@@ -50,10 +50,10 @@ class Rounds(Desk):
             self.store, self.alert_book, self.book, self.source, PagesSetUp(lambda: self.pages_set_up)
         )
 
-    def walk(self) -> dict[str, int]:
-        """One round; its counters that are not 0."""
+    def walk(self, started_at: datetime | None = None) -> dict[str, int]:
+        """One round; its counters that are not 0. The ledger may say that it began a moment before."""
         monitor = self.monitor or self.new_monitor()
-        outcome = monitor.run(JobContext(self.clock, LOG, StopToken(), self.clock.now()))
+        outcome = monitor.run(JobContext(self.clock, LOG, StopToken(), self.clock.now(), started_at))
         assert outcome.kind is OutcomeKind.DONE
         self.walked_at.append(self.clock.now())
         return {name: count for name, count in outcome.counters.items() if count}

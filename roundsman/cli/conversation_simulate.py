@@ -99,10 +99,10 @@ def _print(session: Session, found: Comparison, since_when: datetime | None, *, 
     else:
         say(f"{len(found.asked)} would have been told with these policies, {len(found.present)} with those in force.")
     _say_real(session, found, since_when)
-    if found.past.held:
+    if held := _held(found.past):
         say(
-            f"Left out: {found.past.held} times nobody was told in a round, as the newest messages could not be had; "
-            "the walk tells of those at once."
+            f"At {held} looks nobody was told, as an answer of the last moments could not be ruled out; the walk waits "
+            "there as well."
         )
 
 
@@ -126,6 +126,10 @@ def _say_real(session: Session, found: Comparison, since_when: datetime | None) 
 def _rounds(past: Past) -> str:
     number = past.count_rounds()
     return "1 round" if number == 1 else f"{number} rounds"
+
+
+def _held(past: Past) -> int:
+    return sum(each.looked_at >= past.start for each in past.held)
 
 
 def _since(found: Comparison, since_when: datetime) -> tuple[list[Real], list[Told]]:
@@ -159,7 +163,7 @@ def _json(found: Comparison, since_when: datetime | None) -> dict[str, Any]:
         "start": found.past.start,
         "end": found.past.end,
         "rounds": found.past.count_rounds(),
-        "held": found.past.held,
+        "held": _held(found.past),
         "simulated": counted(found.asked),
         "in_force": counted(found.present),
         "really_told": [each._asdict() for each in found.real],

@@ -13,6 +13,7 @@ from roundsman.conversations.policies.book import PolicyBook
 from roundsman.monitor.case import KIND
 from roundsman.monitor.simulation import Past, PastRound, Told, rounds_every
 from roundsman.repositories.alert_log import AlertLog
+from roundsman.repositories.held_looks import HeldLookRepository
 from roundsman.repositories.observations import Observation, ObservationRepository
 from roundsman.repositories.policy_versions import PolicyVersionRepository
 from roundsman.repositories.stale_spans import StaleSpanRepository
@@ -54,7 +55,7 @@ def past_of(connection: Connection, start: datetime, end: datetime) -> Past:
         end,
         StaleSpanRepository().since(connection, began_at),
         AlertLog().taken(connection, KIND, began_at, end),
-        held=sum(run.counters.get("held", 0) for run in runs if run.began_at >= start),
+        HeldLookRepository().between(connection, began_at, end),
     )
 
 

@@ -23,6 +23,7 @@ from roundsman.monitor.case import KIND, Case, condition, escalation, resolution
 from roundsman.monitor.parts import MonitorParts
 from roundsman.repositories.alerts import Resolution
 from roundsman.repositories.conversations import WatchedConversation
+from roundsman.repositories.held_looks import HeldLook, HeldLookRepository
 from roundsman.repositories.observations import Observation, ObservationRepository
 from roundsman.repositories.page_syncs import PageSyncRepository
 from roundsman.repositories.watch_list import WaitingState, WatchListRepository, WatchRow
@@ -49,8 +50,10 @@ class _Asked(NamedTuple):
     certain_until: Mapping[str, datetime | None]
     """How far our knowledge reaches of those that were not read again: to their page's watermark. An answer of later
     may be on its way to us, so only what happened before can be held against anybody."""
+    unread: Set[str]
+    """People would have been told of them, and nobody could be asked."""
     failed: Set[str]
-    """They were to be read again, and could not be."""
+    """Those of them that were asked for in vain."""
 
 
 class _Seen(NamedTuple):
@@ -68,6 +71,7 @@ class Round:
         self._parts = parts
         self._rows = WatchListRepository()
         self._observations = ObservationRepository()
+        self._held = HeldLookRepository()
 
     def walk(self, ctx: JobContext, batch: Sequence[WatchRow], unsure: Collection[str], now: datetime) -> Done:
         """Look at these rows. Of conversations on `unsure` pages nothing is told but ends."""
@@ -83,7 +87,7 @@ class Round:
         with self._parts.store.read() as connection:
             syncs = PageSyncRepository().all(connection)
             if not syncs:
-                return _Asked({}, frozenset())  # nothing outside knows more than we do
+                return _Asked({}, frozenset(), frozenset())  # nothing outside knows more than we do
             watched = self._parts.source.reader(connection).watched([row.conversation_id for row in rows])
         certain = {row.conversation_id: syncs[row.page_id].fresh_at for row in rows if row.page_id in syncs}
         would_tell = [
@@ -94,11 +98,13 @@ class Round:
             and self._look(row, watched[row.conversation_id], row.state, now).told
         ]
         if not would_tell:
-            return _Asked(certain, frozenset())
+            return _Asked(certain, frozenset(), frozenset())
         found = self._parts.source.reread(would_tell, now, ctx.stop)
         for conversation_id, reason in found.failed.items():
             ctx.log.warning("Conversation %s could not be read again before an alert: %s", conversation_id, reason)
-        return _Asked({each: until for each, until in certain.items() if each not in found.read}, found.failed.keys())
+        unread = {each.conversation.conversation_id for each in would_tell} - found.read
+        limits = {each: until for each, until in certain.items() if each not in found.read}
+        return _Asked(limits, unread, found.failed.keys())
 
     def _read(self, batch: Sequence[str]) -> _Seen:
         with self._parts.store.read() as connection:
@@ -115,6 +121,7 @@ class Round:
         rows = {name: row for name, row in seen.rows.items() if present.get(name) == row}
         watched = {name: seen.watched[name] for name in rows if name in seen.watched}
         cases: list[Case] = []
+        held: list[HeldLook] = []
         for conversation_id, each in watched.items():
             row, thread = rows[conversation_id], seen.threads[conversation_id]
             until = asked.certain_until.get(conversation_id, now)
@@ -122,8 +129,11 @@ class Round:
             state = waiting_state(thread, now)
             step = self._look(row, each, state, now, may_tell=may_tell, certain_until=until)
             cases.append(Case(each, self._policy(each), step, thread, row.incident_since))
+            if conversation_id in asked.unread and self._look(row, each, state, now).told != step.told:
+                held.append(HeldLook(conversation_id, now, until))
         gone = rows.keys() - watched.keys()
         self._store_rows(desk.connection, rows, cases, gone, now)
+        self._held.add(desk.connection, held)
         # First the ends: a customer who was answered and is late again has both, under one fingerprint
         endings = {case.fingerprint: resolution(case, self._parts.policies, now) for case in cases if case.step.ended}
         ended = desk.resolve_all(endings | {f"{KIND}:{conversation_id}": _GONE for conversation_id in gone})

@@ -2,11 +2,9 @@
 
 The same pure function that the monitor uses looks at the same facts at the same moments: what was observed of each
 conversation and when, when the monitor made its rounds, what it knew when it wrote, which pages were too stale to
-judge, and who had taken an alert upon himself. So the policies in force give the real past, and others what they would
-have made of it.
-
-One thing is not in the record: a conversation whose newest messages could not be read before an alert was told of a
-round later, or never. How often that happened is.
+judge, at which looks it was not sure that nobody had answered, and who had taken an alert upon himself. So the policies
+in force give the real past, and others what they would have made of it. Only where others look at a conversation at a
+moment at which nobody did, it is not known whether it would have been sure; they tell of it at once.
 """
 
 import heapq
@@ -20,6 +18,7 @@ from roundsman.conversations.policies.book import PolicyBook
 from roundsman.conversations.policies.policy import Policy
 from roundsman.repositories.alert_log import TakenSpan
 from roundsman.repositories.conversations import Page
+from roundsman.repositories.held_looks import HeldLook
 from roundsman.repositories.observations import Observation
 from roundsman.repositories.stale_spans import StaleSpan
 from roundsman.repositories.watch_list import WatchRow
@@ -61,8 +60,7 @@ class Past:
     end: datetime
     stale: Sequence[StaleSpan] = ()
     taken: Sequence[TakenSpan] = ()
-    held: int = 0
-    """How often somebody was not told of in a round because the newest messages could not be had."""
+    held: Sequence[HeldLook] = ()
 
     def count_rounds(self) -> int:
         """How many rounds there were; one may have had parts."""
@@ -92,6 +90,9 @@ class _Walk:
         self._stale: dict[str, list[StaleSpan]] = {}
         for span in past.stale:
             self._stale.setdefault(span.page_id, []).append(span)
+        self._held: dict[str, list[HeldLook]] = {}
+        for held in past.held:
+            self._held.setdefault(held.conversation_id, []).append(held)
         self._taken: dict[str, list[TakenSpan]] = {}
         for taken in past.taken:
             self._taken.setdefault(taken.subject, []).append(taken)
@@ -140,7 +141,12 @@ class _Walk:
                 continue
             seen = self._known[name]
             facts, policy = self._judged_by(seen)
-            step = look(row, facts, policy, now, may_tell=not self._is_stale(seen.page_id, known_until))
+            held = self._held_look(name, now, known_until)
+            may_tell = not self._is_stale(seen.page_id, known_until) and (
+                held is None or held.certain_until is not None
+            )
+            certain_until = held.certain_until if held is not None else None
+            step = look(row, facts, policy, now, may_tell=may_tell, certain_until=certain_until)
             # A level of an alert that somebody has taken is passed over, as the monitor does, and comes no more
             rises = row.incident_since is not None and not step.ended
             if step.told and not (rises and self._is_taken(name, known_until)):
@@ -171,6 +177,11 @@ class _Walk:
             span.stale_from <= now and (span.stale_until is None or now < span.stale_until)
             for span in self._stale.get(page_id, ())
         )
+
+    def _held_look(self, conversation_id: str, began_at: datetime, known_until: datetime) -> HeldLook | None:
+        """The look of this round, if it was one that told nobody for want of certainty."""
+        looks = self._held.get(conversation_id, ())
+        return next((each for each in looks if began_at <= each.looked_at <= known_until), None)
 
     def _is_taken(self, conversation_id: str, now: datetime) -> bool:
         """Whether somebody saw to its alert."""

@@ -136,6 +136,17 @@ stale_spans = Table(
     Index("ix_stale_spans_stale_from", "stale_from"),
 )
 
+# Looks at which somebody would have been told of, had it been sure that nobody had answered.
+held_looks = Table(
+    "held_looks",
+    metadata,
+    numbered(),
+    Column("conversation_id", Text, nullable=False),
+    Column("looked_at", UtcTime, nullable=False),
+    Column("certain_until", UtcTime),  # null: nothing was sure
+    Index("ix_held_looks_looked_at", "looked_at"),
+)
+
 # Conversations that are to be read again from their source before all others.
 resyncs = Table(
     "resyncs",

@@ -189,7 +189,7 @@ class Executor:
 
     def _context(self, run: Running) -> JobContext:
         bound = bind(logging.getLogger(f"jobs.{run.job}"), JOB=run.job, RUN_ID=run.claimed.tick_id)
-        return JobContext(self._clock, bound, run.stop, run.claimed.entry.due_at)
+        return JobContext(self._clock, bound, run.stop, run.claimed.entry.due_at, run.started_at)
 
     def _tell(self, run: Running, reason: StopReason, now: float) -> None:
         if run.told_to_stop is None:

@@ -150,6 +150,12 @@ class JobContext:
     stop: StopToken
     due_at: datetime
     """The tick that this run answers, UTC."""
+    started_at: datetime | None = None
+    """What the ledger will say of it; None outside of the daemon's own process."""
+
+    def began_at(self) -> datetime:
+        """The moment as of which to judge, so that whoever reads the ledger later finds the same one there."""
+        return self.started_at or self.clock.now()
 
 
 class Job(ABC):

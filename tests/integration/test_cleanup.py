@@ -22,6 +22,7 @@ from roundsman.queues.memory import MemoryQueue
 from roundsman.queues.sql import SqlQueue
 from roundsman.repositories.alerts import Severity
 from roundsman.repositories.engine import Store
+from roundsman.repositories.held_looks import HeldLook, HeldLookRepository
 from roundsman.repositories.inbox import InboxContent, InboxRepository
 from roundsman.repositories.notifications import NotificationEvent
 from roundsman.repositories.observations import ObservationRepository
@@ -30,7 +31,8 @@ from roundsman.repositories.ticks import TickRepository
 from roundsman.scheduling.job import JobContext, StoppedError, StopReason, StopToken
 
 LOG = logging.LoggerAdapter(logging.getLogger("test"), {})
-NOTHING = {"ticks": 0, "alerts": 0, "silences": 0, "inbox": 0, "runs": 0, "observations": 0, "stale_spans": 0}
+NOTHING = {"ticks": 0, "alerts": 0, "silences": 0, "inbox": 0, "runs": 0, "observations": 0, "stale_spans": 0,
+           "held_looks": 0}  # fmt: skip
 AWAY = "Redis redis 127.0.0.1:6379/0 was not reached; check REDIS_URL."
 
 
@@ -142,6 +144,17 @@ def test_the_inbox_is_kept_for_ninety_days(store: Store, clock: ManualClock, que
     assert clean(store, clock, queue)["inbox"] == 0
     clock.advance(timedelta(seconds=1))
     assert clean(store, clock, queue)["inbox"] == 1
+
+
+def test_old_looks_that_were_held_go(store: Store, clock: ManualClock, queue: Queue) -> None:
+    held = HeldLookRepository()
+    with store.write() as connection:
+        held.add(connection, [HeldLook("a", clock.now(), None), HeldLook("a", clock.now() + timedelta(days=1), NOW)])
+    clock.advance(timedelta(days=60, seconds=1))
+    assert clean(store, clock, queue)["held_looks"] == 1
+    with store.read() as connection:
+        (left,) = held.between(connection, NOW, clock.now())
+    assert left == HeldLook("a", NOW + timedelta(days=1), NOW)
 
 
 def test_old_stale_spans_go_and_an_open_one_stays(store: Store, clock: ManualClock, queue: Queue) -> None:

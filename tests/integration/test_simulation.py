@@ -1,7 +1,9 @@
 """The past walked through once more: with the policies in force it is what really happened, exactly."""
 
 import random
-from datetime import timedelta
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -10,17 +12,20 @@ from ledger_rows import tick, write
 from rounds import Rounds, levels, while_it_reads
 
 from roundsman.clock import ManualClock
+from roundsman.conversations.source import Reread, StoreSource
 from roundsman.monitor.case import KIND
 from roundsman.monitor.record import JOB, Real, difference, in_order, past_of, really_told
 from roundsman.monitor.simulation import Past, PastRound, Told, simulate
 from roundsman.repositories.alert_answers import AlertAnswers, Author
 from roundsman.repositories.alert_log import AlertLog
 from roundsman.repositories.alerts import AlertRepository
+from roundsman.repositories.conversations import WatchedConversation
 from roundsman.repositories.engine import Store
+from roundsman.repositories.held_looks import HeldLook, HeldLookRepository
 from roundsman.repositories.observations import Observation, ObservationRepository
 from roundsman.repositories.page_syncs import PageSyncRepository
 from roundsman.repositories.stale_spans import StaleSpanRepository
-from roundsman.scheduling.job import OutcomeKind
+from roundsman.scheduling.job import OutcomeKind, StopToken
 
 MONTH = timedelta(days=30)
 
@@ -36,7 +41,8 @@ def recorded(desk: Rounds) -> Past:
         observations = list(ObservationRepository().between(connection, start, end))
         rounds = [PastRound(at, at) for at in desk.walked_at]
         stale = StaleSpanRepository().since(connection, start)
-        return Past(observations, rounds, start, end, stale, AlertLog().taken(connection, KIND, start, end))
+        held = HeldLookRepository().between(connection, start, end)
+        return Past(observations, rounds, start, end, stale, AlertLog().taken(connection, KIND, start, end), held)
 
 
 def real_of(desk: Rounds) -> list[Real]:
@@ -134,7 +140,7 @@ def test_a_difference_names_what_only_one_side_tells() -> None:
 
 # --- what the ledger tells of the rounds ---
 
-SECOND = timedelta(seconds=1)
+SECOND, MILLISECOND = timedelta(seconds=1), timedelta(milliseconds=1)
 QUESTION = export(conversations=[conversation()], messages=[message("m1", ago(0))])
 ANSWER = export(messages=[message("a1", ago(-16), staff())])
 
@@ -142,19 +148,35 @@ ANSWER = export(messages=[message("a1", ago(-16), staff())])
 def walk(desk: Rounds) -> None:
     """A round that the ledger has a row of; it begins a little before the job looks at the clock."""
     began_at = desk.clock.now()
-    desk.clock.advance(timedelta(milliseconds=3))
-    desk.walk()
-    desk.clock.advance(timedelta(milliseconds=3))
+    desk.clock.advance(3 * MILLISECOND)
+    desk.walk(started_at=began_at)
+    desk.clock.advance(3 * MILLISECOND)
     write(desk.store, [tick(JOB, began_at, took=desk.clock.now() - began_at)])
+
+
+class Away:
+    """Nobody can be asked for the newest messages."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+
+    def reread(self, conversations: Sequence[WatchedConversation], now: datetime, stop: StopToken) -> Reread:
+        self.asked += 1
+        return Reread(failed={each.conversation.conversation_id: "HTTP 503" for each in conversations})
+
+
+def past_until_now(desk: Rounds) -> Past:
+    now = desk.clock.now() + SECOND
+    with desk.store.read() as connection:
+        return past_of(connection, now - MONTH, now)
 
 
 def compared(desk: Rounds) -> tuple[list[int], list[int]]:
     """The levels that were really told, and those that the walk through the past tells."""
     now = desk.clock.now() + SECOND
     with desk.store.read() as connection:
-        past = past_of(connection, now - MONTH, now)
         real = really_told(connection, now - MONTH, now)
-    simulated = simulate(past, desk.book)
+    simulated = simulate(past_until_now(desk), desk.book)
     if difference(real, simulated) != ((), ()):
         assert keys(real) == keys(simulated)  # shows both
     return [each.level for each in real], [each.level for each in simulated]
@@ -237,14 +259,48 @@ def test_a_page_that_a_round_found_stale_was_stale_to_it(desk: Rounds) -> None:
     assert compared(desk) == ([], [])
 
 
-def test_how_often_nobody_could_be_told_is_counted(desk: Rounds) -> None:
+def test_the_walk_waits_where_it_was_not_sure_that_nobody_had_answered(desk: Rounds) -> None:
+    """Pancake is away from the 14th minute on: what is due behind the watermark is told a sync later, or answered."""
+    outside = Away()
+    desk.source, desk.book = StoreSource(outside), levels(15, 30)
+    desk.take(export(conversations=[conversation("1"), conversation("2")], messages=[
+        message("m1", ago(0), name="1"), message("m2", ago(0), name="2"),
+    ]))  # fmt: skip
+    for minute in range(40):
+        desk.clock.advance(timedelta(minutes=1))
+        if minute in (0, 5, 13, 20):
+            with desk.store.write() as connection:
+                PageSyncRepository().advance(connection, "100", "pancake", fresh_at=desk.clock.now(), checkpoint=None)
+        if minute == 18:
+            desk.take(export(messages=[message("a2", ago(-17), staff(), name="2")]))
+        walk(desk)
+    assert outside.asked > 5
+    past = past_until_now(desk)
+    assert {each.conversation_id for each in past.held} == {"100_1", "100_2"}
+    assert compared(desk) == ([1], [1])
+    assert keys(simulate(past, desk.book)) == keys(real_of(desk))
+    assert simulate(replace(past, held=[]), desk.book) != simulate(past, desk.book)
+
+
+def test_a_page_of_which_nothing_is_sure_tells_nobody(desk: Rounds) -> None:
+    desk.take(QUESTION)
+    desk.walk_until(16)
+    past = replace(recorded(desk), held=[HeldLook("100_1", at, None) for at in desk.walked_at])
+    assert simulate(past, desk.book) == []
+
+
+def test_a_level_that_falls_due_while_a_round_begins_is_for_the_next_one(desk: Rounds) -> None:
+    """The job looks at the clock a moment after the ledger did, and goes by the ledger's."""
+    desk.book = levels(15, 30)
     desk.take(QUESTION)
     walk(desk)
-    rows = [tick(JOB, ago(-minute), counters={"held": minute, "checked": 9}) for minute in (1, 2)]
-    write(desk.store, [*rows, tick("data_sync", ago(-3), counters={"held": 5})])
-    with desk.store.read() as connection:
-        past = past_of(connection, ago(0), ago(-5))
-    assert (past.held, past.count_rounds()) == (3, 3)
+    desk.clock.advance(timedelta(minutes=15) - 7 * MILLISECOND)
+    walk(desk)
+    assert compared(desk) == ([], [])
+    desk.clock.advance(SECOND)
+    walk(desk)
+    assert compared(desk) == ([1], [1])
+    assert keys(simulate(past_until_now(desk), desk.book)) == keys(real_of(desk))
 
 
 def test_news_is_taken_in_the_order_of_its_moments() -> None:
