@@ -98,7 +98,7 @@ class World:
     """A store beside that outside, and one monitor that lives all the time."""
 
     def __init__(self, store: Store, clock: ManualClock, rng: Random, policy: Policy, failing: float) -> None:
-        book = PolicyBook(policy)
+        self.book = book = PolicyBook(policy)
         self.store = store
         self.clock = clock
         self.rng = rng
@@ -107,6 +107,7 @@ class World:
         alerts = AlertBook(store, clock, ["console"], lambda: None)
         self.monitor = ConversationMonitor(store, alerts, book, StoreSource(self.outside), PagesSetUp(lambda: None))
         self.fresh_at = clock.now()
+        self.walked_at: list[datetime] = []
         self.sync: Sync | None = None
         self._syncs = PageSyncRepository()
         conversations = [Conversation(chat_id(name), PAGE, "INBOX", "Mai") for name in NAMES]
@@ -149,6 +150,7 @@ class World:
     def walk(self) -> datetime:
         now = self.clock.now()
         self.outside.asked.clear()
+        self.walked_at.append(now)
         self.monitor.run(JobContext(self.clock, LOG, StopToken(), now))
         return now
 

@@ -15,7 +15,7 @@ from roundsman.alerts.book import AlertDesk
 from roundsman.alerts.condition import Escalated, Fired, Resolved
 from roundsman.conversations.incident import Step, look
 from roundsman.conversations.keeper import facts_of, noted
-from roundsman.conversations.policies.policy import Policy
+from roundsman.conversations.policies.policy import Plan, Policy
 from roundsman.conversations.sender import ChatMessage
 from roundsman.conversations.threads import read_threads
 from roundsman.conversations.waiting import waiting_state
@@ -50,10 +50,8 @@ class _Asked(NamedTuple):
     certain_until: Mapping[str, datetime | None]
     """How far our knowledge reaches of those that were not read again: to their page's watermark. An answer of later
     may be on its way to us, so only what happened before can be held against anybody."""
-    unread: Set[str]
-    """People would have been told of them, and nobody could be asked."""
     failed: Set[str]
-    """Those of them that were asked for in vain."""
+    """They were to be read again, and could not be."""
 
 
 class _Seen(NamedTuple):
@@ -87,7 +85,7 @@ class Round:
         with self._parts.store.read() as connection:
             syncs = PageSyncRepository().all(connection)
             if not syncs:
-                return _Asked({}, frozenset(), frozenset())  # nothing outside knows more than we do
+                return _Asked({}, frozenset())  # nothing outside knows more than we do
             watched = self._parts.source.reader(connection).watched([row.conversation_id for row in rows])
         certain = {row.conversation_id: syncs[row.page_id].fresh_at for row in rows if row.page_id in syncs}
         would_tell = [
@@ -98,13 +96,11 @@ class Round:
             and self._look(row, watched[row.conversation_id], row.state, now).told
         ]
         if not would_tell:
-            return _Asked(certain, frozenset(), frozenset())
+            return _Asked(certain, frozenset())
         found = self._parts.source.reread(would_tell, now, ctx.stop)
         for conversation_id, reason in found.failed.items():
             ctx.log.warning("Conversation %s could not be read again before an alert: %s", conversation_id, reason)
-        unread = {each.conversation.conversation_id for each in would_tell} - found.read
-        limits = {each: until for each, until in certain.items() if each not in found.read}
-        return _Asked(limits, unread, found.failed.keys())
+        return _Asked({each: until for each, until in certain.items() if each not in found.read}, found.failed.keys())
 
     def _read(self, batch: Sequence[str]) -> _Seen:
         with self._parts.store.read() as connection:
@@ -129,7 +125,8 @@ class Round:
             state = waiting_state(thread, now)
             step = self._look(row, each, state, now, may_tell=may_tell, certain_until=until)
             cases.append(Case(each, self._policy(each), step, thread, row.incident_since))
-            if conversation_id in asked.unread and self._look(row, each, state, now).told != step.told:
+            is_unsure = row.page_id not in unsure and _lies_behind(step.plan, until, now)
+            if is_unsure and self._look(row, each, state, now).told != step.told:
                 held.append(HeldLook(conversation_id, now, until))
         gone = rows.keys() - watched.keys()
         self._store_rows(desk.connection, rows, cases, gone, now)
@@ -198,3 +195,11 @@ class Round:
     def _policy(self, watched: WatchedConversation) -> Policy:
         conversation = watched.conversation
         return self._parts.policies.policy_for(conversation.page_id, conversation.type, conversation.tags)
+
+
+def _lies_behind(plan: Plan | None, certain_until: datetime | None, now: datetime) -> bool:
+    """Whether a moment of the wait has passed of which it is not sure that nobody had answered by then."""
+    if plan is None:
+        return False
+    moments = [at for _, at in plan.levels] + ([plan.warn_at] if plan.warn_at is not None else [])
+    return any(at < now and (certain_until is None or certain_until <= at) for at in moments)

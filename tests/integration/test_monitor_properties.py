@@ -10,11 +10,12 @@ In every life the following holds, by the truth of the outside and not by what w
   been told up to the last level whose moment the page's watermark has passed. When all is caught up, everything that
   is late at this moment is told, and no alert is open about anybody else.
 - **Each level once**, in ascending order, and one alert for each wait.
+- **The walk through the past** tells the same at the same moments, whatever was not sure then.
 - **One alert about staleness** for each time that a page's data grew too old, and none is open when it has caught up.
 """
 
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 from random import Random
 from typing import NamedTuple
 
@@ -30,8 +31,13 @@ from roundsman.clock import ManualClock
 from roundsman.conversations.incident import WARNING
 from roundsman.monitor import staleness
 from roundsman.monitor.case import KIND
+from roundsman.monitor.record import really_told
+from roundsman.monitor.simulation import Past, PastRound, simulate
 from roundsman.repositories.alert_log import LogEvent
 from roundsman.repositories.engine import Store
+from roundsman.repositories.held_looks import HeldLookRepository
+from roundsman.repositories.observations import ObservationRepository
+from roundsman.repositories.stale_spans import StaleSpanRepository
 from roundsman.repositories.tables import alert_log, alerts, metadata
 from roundsman.repositories.watch_list import AnsweringClock, WatchListRepository, WatchRow
 
@@ -143,6 +149,24 @@ class Referee:
             assert [each.level for each in entries] == sorted({each.level for each in entries})
         waits = [(entries[0].conversation_id, entries[0].since) for entries in by_alert.values()]
         assert len(waits) == len(set(waits))
+        self._the_walk_through_the_past_tells_the_same(now)
+
+    def _the_walk_through_the_past_tells_the_same(self, now: datetime) -> None:
+        start, end = self.world.walked_at[0], now + timedelta(microseconds=1)
+        with self.world.store.read() as connection:
+            past = Past(
+                list(ObservationRepository().between(connection, start, end)),
+                [PastRound(at, at) for at in self.world.walked_at],
+                start,
+                end,
+                StaleSpanRepository().since(connection, start),
+                held=HeldLookRepository().between(connection, start, end),
+            )
+            real = really_told(connection, start, end)
+        simulated = simulate(past, self.world.book)
+        assert sorted((each.at, each.conversation_id, each.level) for each in simulated) == sorted(
+            (each.at, each.conversation_id, each.level) for each in real
+        )
 
 
 def live(store: Store, clock: ManualClock, rng: Random, answers: AnsweringClock, failing: float) -> None:
