@@ -30,6 +30,8 @@ def opened(file: str) -> Iterator[tuple[TextIO, str]]:
         name = "standard input"
         yield _text(sys.stdin.buffer, name), name
         return
+    if not file:
+        raise BadInputError("The name of the file is empty; give a FolkForm export in JSON.")
     if Path(file).is_dir():
         raise BadInputError(f"{file} is a directory; give a file, such as samples/folkform-export.json.")
     try:

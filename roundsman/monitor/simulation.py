@@ -63,8 +63,8 @@ class Past:
     held: Sequence[HeldLook] = ()
 
     def count_rounds(self) -> int:
-        """How many rounds there were; one may have had parts."""
-        return len({each.began_at for each in self.rounds})
+        """How many rounds there were within the time that is asked for; one may have had parts."""
+        return len({each.began_at for each in self.rounds if self.start <= each.began_at < self.end})
 
 
 def simulate(past: Past, book: PolicyBook) -> list[Told]:

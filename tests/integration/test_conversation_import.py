@@ -339,6 +339,8 @@ def test_a_missing_file_and_a_directory_are_named(sqlite_desk: Desk, tmp_path: P
         importer.import_file(str(tmp_path))
     with pytest.raises(BadInputError, match="cannot be read"):
         importer.import_file("a\0b")
+    with pytest.raises(BadInputError, match="The name of the file is empty"):
+        importer.import_file("")
 
 
 @pytest.mark.parametrize("text", ["[]", '{"fb_pages": []}', '{"fb_message_items": null}'])

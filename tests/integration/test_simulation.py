@@ -311,3 +311,13 @@ def test_news_is_taken_in_the_order_of_its_moments() -> None:
     late, early, last = seen("a", 1, 9), seen("b", 3), seen("a", 2)
     # what was written last of one conversation is what was known in the end, whatever its writer's clock said
     assert in_order([late, early, last]) == [early, late, last._replace(seen_at=ago(1))]
+
+
+def test_only_rounds_of_the_time_that_is_asked_for_are_counted(desk: Rounds) -> None:
+    desk.take(QUESTION)
+    for _ in range(4):
+        desk.clock.advance(timedelta(minutes=1))
+        walk(desk)
+    with desk.store.read() as connection:
+        past = past_of(connection, ago(-2), ago(-3.5))
+    assert past.count_rounds() == 2
