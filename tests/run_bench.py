@@ -25,6 +25,7 @@ from roundsman.repositories.queue import QueueRepository
 from roundsman.repositories.run_claims import RunClaims
 from roundsman.repositories.run_record import LogLine, RunRecord, Unit
 from roundsman.repositories.runs import Run, RunRepository
+from roundsman.runs.commit import Ledgers
 from roundsman.runs.desk import Order, RunDesk
 from roundsman.runs.engine import Engine
 from roundsman.runs.held import Prepared
@@ -32,7 +33,6 @@ from roundsman.runs.inbox import Inbox
 from roundsman.runs.interventions import Interventions
 from roundsman.runs.reconciler import Reconciler
 from roundsman.runs.remote_queue import RemoteRunQueue
-from roundsman.runs.round import Ledgers
 from roundsman.runs.run_queue import RunQueue, StoreRunQueue
 
 PATIENCE_S = 20.0

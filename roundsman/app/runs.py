@@ -19,6 +19,7 @@ from roundsman.repositories.engine import Store
 from roundsman.repositories.run_claims import RunClaims
 from roundsman.repositories.run_record import RunRecord
 from roundsman.runs.black_box import BlackBox
+from roundsman.runs.commit import Ledgers
 from roundsman.runs.desk import RunDesk
 from roundsman.runs.drivers import DrivingJob
 from roundsman.runs.engine import Engine
@@ -27,7 +28,6 @@ from roundsman.runs.inbox import Inbox
 from roundsman.runs.neighbours import Neighbours
 from roundsman.runs.outbox import Outbox
 from roundsman.runs.reconciler import Reconciler
-from roundsman.runs.round import Ledgers
 from roundsman.runs.run_queue import RunQueue
 
 if TYPE_CHECKING:

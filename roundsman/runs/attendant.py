@@ -7,9 +7,9 @@ from roundsman.clock import Clock
 from roundsman.repositories.engine import Store
 from roundsman.repositories.run_decisions import CANCEL, RunDecisions
 from roundsman.runs.aftermath import about
+from roundsman.runs.commit import Ledgers
 from roundsman.runs.crew import Crew
 from roundsman.runs.held import Held, StepEnded
-from roundsman.runs.round import Ledgers
 from roundsman.scheduling.job import StopReason
 
 ATTEND_EVERY = timedelta(seconds=1)

@@ -9,7 +9,6 @@ Nothing of a run changes in memory before its commit succeeded: while the store 
 tried again. A step is begun only after the commit of the one before it.
 """
 
-import gc
 import logging
 import threading
 from collections import Counter
@@ -22,18 +21,17 @@ from roundsman.repositories.engine import Store
 from roundsman.runs.aftermath import Aftermath
 from roundsman.runs.attendant import Attendant
 from roundsman.runs.black_box import BlackBox
+from roundsman.runs.commit import Ledgers, write_out
 from roundsman.runs.crew import Crew
+from roundsman.runs.garbage import look_for_cycles_less_often
 from roundsman.runs.held import CallMade, Held, Prepared, StepEnded
 from roundsman.runs.inbox import Inbox, Item, Look, Probe
 from roundsman.runs.outlook import IDLE_S, Outlook
-from roundsman.runs.round import Ledgers, Rooms, Round, Written, write_out
+from roundsman.runs.round import Rooms, Round, Written
 from roundsman.runs.submission import Submission
 from roundsman.scheduling.job import StopReason
 
 RETRY_STORE_AFTER_S = 1.0
-
-NEW_OBJECTS = 5_000
-"""About a megabyte, and what the largest commits make."""
 
 log = logging.getLogger(__name__)
 
@@ -125,7 +123,7 @@ class Engine:
         self._outlook.rung()
         self._drained.clear()
         self._box.open()
-        _look_for_cycles_less_often()
+        look_for_cycles_less_often()
         self._to.queue.start(self.wake)
         self._thread = threading.Thread(target=self._loop, name="runs", daemon=True)
         self._thread.start()
@@ -289,17 +287,6 @@ class Engine:
         looks_in = IDLE_S if self._halting else self._outlook.seconds()
         attends_in = self._attendant.seconds_left()
         return looks_in if attends_in is None else min(looks_in, attends_in)
-
-
-def _look_for_cycles_less_often() -> None:
-    """Tell Python's garbage collector what is usual here; for the whole process, as it has but one.
-
-    A commit makes some thousand objects at once, which live until the next one and are in no cycle. By default 700 are
-    taken for a reason to look for cycles, in the end among all objects of the process: a quarter of the time of runs.
-    """
-    usual, *older = gc.get_threshold()
-    if 0 < usual < NEW_OBJECTS:  # 0: somebody has switched it off
-        gc.set_threshold(NEW_OBJECTS, *older)
 
 
 def _is_limited(held: Held) -> bool:

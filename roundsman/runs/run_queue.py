@@ -174,7 +174,7 @@ class StoreRunQueue:
                 case Nack(not_before):
                     self._repository.nack(connection, messages, not_before, now)
                     # what is due again at once has no time at which anybody would look: nobody would come by it
-                    self._rings |= not_before is None or not_before <= now
+                    self._rings |= kind.is_due(now)
                 case Bury(reason):
                     self._repository.bury(connection, messages, reason, now)
         self._rings |= self._repository.unblocks(message for message, _ in settled)

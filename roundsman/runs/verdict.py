@@ -21,6 +21,10 @@ class Nack:
 
     not_before: datetime | None = None
 
+    def is_due(self, now: datetime) -> bool:
+        """Whether it is to be taken again at once."""
+        return self.not_before is None or self.not_before <= now
+
 
 @dataclass(frozen=True, slots=True)
 class Bury:

@@ -25,6 +25,7 @@ from roundsman.repositories.run_claims import RunClaims
 from roundsman.repositories.run_outbox import OutgoingEvent
 from roundsman.repositories.run_record import RunRecord
 from roundsman.runs.black_box import BlackBox
+from roundsman.runs.commit import Ledgers
 from roundsman.runs.desk import RunDesk
 from roundsman.runs.engine import Engine
 from roundsman.runs.held import Prepared
@@ -33,7 +34,6 @@ from roundsman.runs.interventions import Interventions
 from roundsman.runs.outbox import Outbox
 from roundsman.runs.reconciler import Reconciler
 from roundsman.runs.remote_queue import RemoteRunQueue
-from roundsman.runs.round import Ledgers
 from roundsman.runs.run_queue import RunQueue, StoreRunQueue
 
 

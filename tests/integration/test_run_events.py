@@ -18,11 +18,11 @@ from roundsman.repositories.run_claims import RunClaims
 from roundsman.repositories.run_outbox import Backlog
 from roundsman.repositories.run_record import RunRecord
 from roundsman.runs.black_box import BlackBox
+from roundsman.runs.commit import Ledgers
 from roundsman.runs.desk import Order, RunDesk
 from roundsman.runs.engine import Engine
 from roundsman.runs.held import Prepared
 from roundsman.runs.outbox import LOOK_EVERY_S, Outbox
-from roundsman.runs.round import Ledgers
 from roundsman.runs.run_queue import StoreRunQueue
 from roundsman.workflows.noop import Noop
 
