@@ -7,7 +7,7 @@ their own jobs with it.
 
 import threading
 import time
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Protocol
 
 
@@ -84,3 +84,29 @@ def short_duration(duration: timedelta) -> str:
     if hours < 48:
         return f"{hours} h {minutes:02d} min"
     return f"{hours // 24} d {hours % 24} h"
+
+
+def wall_time(moment: datetime, zone: tzinfo) -> str:
+    """`2026-03-03 11:00:00 +07`, for people of that zone."""
+    return moment.astimezone(zone).strftime("%Y-%m-%d %H:%M:%S %Z")
+
+
+class Times:
+    """Moments in words, as seen from now."""
+
+    def __init__(self, now: datetime, zone: tzinfo) -> None:
+        self.now = now
+        self._zone = zone
+
+    def at(self, moment: datetime) -> str:
+        """`2026-03-03 11:00:00 +07 (in 3 min)`, or `(3 min ago)`, or `(now)`."""
+        words = wall_time(moment, self._zone)
+        if moment == self.now:
+            return f"{words} (now)"
+        if moment > self.now:
+            return f"{words} (in {short_duration(moment - self.now)})"
+        return f"{words} ({self.so_far(moment)} ago)"
+
+    def so_far(self, since: datetime) -> str:
+        """`3 min`."""
+        return short_duration(self.now - since)

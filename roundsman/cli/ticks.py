@@ -5,12 +5,13 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from roundsman.cli.output import short_duration
+from roundsman.clock import wall_time
 from roundsman.repositories.tick_history import TickRecord
 
 
 def local_time(moment: datetime | None, zone: ZoneInfo) -> str:
     """`2026-03-03 04:00:00 UTC`; empty for no time."""
-    return moment.astimezone(zone).strftime("%Y-%m-%d %H:%M:%S %Z") if moment is not None else ""
+    return wall_time(moment, zone) if moment is not None else ""
 
 
 def last_words(record: TickRecord | None, zone: ZoneInfo) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from roundsman.clock import short_duration
+from roundsman.clock import Times
 from roundsman.conversations.incident import WARNING
 from roundsman.conversations.policies.policy import Level, RecipientKind
 from roundsman.conversations.verdict import Judgement, duration_in_words, is_stale
@@ -19,7 +19,7 @@ _MINUTE = timedelta(minutes=1)
 
 def why(found: Findings, zone: ZoneInfo) -> list[str]:
     """The sentences; times are told in this zone."""
-    times = _Times(found.now, zone)
+    times = Times(found.now, zone)
     return [
         found.verdict.reason,
         *_clocks(found, times),
@@ -31,24 +31,7 @@ def why(found: Findings, zone: ZoneInfo) -> list[str]:
     ]
 
 
-class _Times:
-    """Moments in words."""
-
-    def __init__(self, now: datetime, zone: ZoneInfo) -> None:
-        self.now = now
-        self._zone = zone
-
-    def at(self, moment: datetime) -> str:
-        """`2026-03-03 11:00:00 +07 (in 3 min)`, or `(3 min ago)`, or `(now)`."""
-        words = moment.astimezone(self._zone).strftime("%Y-%m-%d %H:%M:%S %Z")
-        if moment == self.now:
-            return f"{words} (now)"
-        if moment > self.now:
-            return f"{words} (in {short_duration(moment - self.now)})"
-        return f"{words} ({short_duration(self.now - moment)} ago)"
-
-
-def _clocks(found: Findings, times: _Times) -> Iterator[str]:
+def _clocks(found: Findings, times: Times) -> Iterator[str]:
     state = found.step.row.state
     for name, since, answered in (
         ("customer", state.waiting_since, state.answered_at),
@@ -62,7 +45,7 @@ def _clocks(found: Findings, times: _Times) -> Iterator[str]:
         yield f"A message of a later time counts from {times.at(state.recheck_at)} on, ten minutes before its time."
 
 
-def _policy(found: Findings, times: _Times) -> Iterator[str]:
+def _policy(found: Findings, times: Times) -> Iterator[str]:
     policy, watched = found.policy, found.watched
     tags = ", ".join(map(repr, watched.conversation.tags)) or "none"
     yield (
@@ -98,7 +81,7 @@ def _charged(found: Findings) -> Iterator[str]:
         yield f"The wait is charged to {', '.join(shares)}."
 
 
-def _freshness(found: Findings, times: _Times) -> Iterator[str]:
+def _freshness(found: Findings, times: Times) -> Iterator[str]:
     sync, page_id = found.sync, found.watched.conversation.page_id
     if sync is None:
         yield f"Page {page_id} has no live source: what was imported is taken as it is."
@@ -122,7 +105,7 @@ def _freshness(found: Findings, times: _Times) -> Iterator[str]:
         yield f"Its sync has failed {sync.failures} times in a row: {sync.error.rstrip('.')}{again}."
 
 
-def _told(found: Findings, times: _Times) -> Iterator[str]:
+def _told(found: Findings, times: Times) -> Iterator[str]:
     row = found.row
     if row is not None and row.snoozed_until is not None and row.snoozed_until > found.now:
         yield f"{row.snoozed_by or 'Somebody'} put it off until {times.at(row.snoozed_until)}."
@@ -141,7 +124,7 @@ def _told(found: Findings, times: _Times) -> Iterator[str]:
     )
 
 
-def _changes(found: Findings, times: _Times) -> Iterator[str]:
+def _changes(found: Findings, times: Times) -> Iterator[str]:
     step, policy, verdict = found.step, found.policy, found.verdict
     if verdict.verdict is Judgement.EXCLUDED:
         yield "What would change that: without this exclusion its clocks would decide."

@@ -4,10 +4,9 @@ The first sentence is the answer; those after it are what else counts, and the c
 """
 
 from collections.abc import Iterator, Sequence
-from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from roundsman.clock import short_duration
+from roundsman.clock import Times, short_duration
 from roundsman.repositories.run_decisions import PAUSE
 from roundsman.repositories.runs import Run, RunStatus
 from roundsman.runs.decision import MAX_CRASHES
@@ -16,7 +15,7 @@ from roundsman.runs.findings import Findings, InQueue
 
 def why(found: Findings, zone: ZoneInfo) -> list[str]:
     """The sentences; times are told in this zone."""
-    times = _Times(found.now, zone)
+    times = Times(found.now, zone)
     match found.run.status:
         case RunStatus.QUEUED:
             return list(_queued(found, times))
@@ -30,35 +29,17 @@ def why(found: Findings, zone: ZoneInfo) -> list[str]:
             return list(_finished(found, times))
 
 
-class _Times:
-    """Moments in words."""
-
-    def __init__(self, now: datetime, zone: ZoneInfo) -> None:
-        self.now = now
-        self._zone = zone
-
-    def at(self, moment: datetime) -> str:
-        """`at 2026-03-03 04:00:00 UTC (in 3.2 s)`, or `(3.2 s ago)`."""
-        words = moment.astimezone(self._zone).strftime("%Y-%m-%d %H:%M:%S %Z")
-        if moment > self.now:
-            return f"at {words} (in {short_duration(moment - self.now)})"
-        return f"at {words} ({short_duration(self.now - moment)} ago)"
-
-    def so_far(self, since: datetime) -> str:
-        return short_duration(self.now - since)
-
-
 # --- queued ---
 
 
-def _queued(found: Findings, times: _Times) -> Iterator[str]:
+def _queued(found: Findings, times: Times) -> Iterator[str]:
     run = found.run
     if run.attempt:
         of = f" of {found.facts.attempts}" if found.facts is not None else ""
-        when = times.at(run.not_before) if run.not_before is not None and run.not_before > times.now else "now"
+        when = f"at {times.at(run.not_before)}" if run.not_before is not None and run.not_before > times.now else "now"
         yield f"Attempt {run.attempt}{of} of its step has failed, and the next one is due {when}: {_ended(run.error)}"
     elif run.not_before is not None and run.not_before > times.now:
-        yield f"It is queued for later: it is due {times.at(run.not_before)}."
+        yield f"It is queued for later: it is due at {times.at(run.not_before)}."
     if run.crashes:
         died = _count(run.crashes, "process", "processes")
         yield f"{died} died while its present step was under way; after {MAX_CRASHES} it is given up."
@@ -76,7 +57,7 @@ def _queued(found: Findings, times: _Times) -> Iterator[str]:
     yield from found.others
 
 
-def _held_back(found: Findings, times: _Times) -> Iterator[str]:
+def _held_back(found: Findings, times: Times) -> Iterator[str]:
     message = found.message
     if message is not None:
         yield from _in_queue(found, message)
@@ -107,7 +88,7 @@ def _in_queue(found: Findings, message: InQueue) -> Iterator[str]:
         yield f"It waits for its group {group!r}, which goes one run at a time: run {message.head} is first{waits}."
 
 
-def _limited(found: Findings, times: _Times) -> Iterator[str]:
+def _limited(found: Findings, times: Times) -> Iterator[str]:
     facts, message = found.facts, found.message
     if facts is None:
         return
@@ -117,7 +98,7 @@ def _limited(found: Findings, times: _Times) -> Iterator[str]:
     if facts.rate is not None and message is not None:
         rate = f"The rate of {facts.name}, {facts.rate.count} in {short_duration(facts.rate.per)},"
         if message.next_token_at is not None:
-            yield f"{rate} is used up: the next one may begin {times.at(message.next_token_at)}."
+            yield f"{rate} is used up: the next one may begin at {times.at(message.next_token_at)}."
         elif message.queue != "local":
             yield f"{rate} may hold it back."
 
@@ -125,7 +106,7 @@ def _limited(found: Findings, times: _Times) -> Iterator[str]:
 # --- under way, waiting, paused ---
 
 
-def _running(found: Findings, times: _Times) -> Iterator[str]:
+def _running(found: Findings, times: Times) -> Iterator[str]:
     run, holder = found.run, found.holder
     step = f"the step {found.step}" if found.step else f"the step of {run.state!r}"
     since = max(found.since, run.started_at or found.since)
@@ -134,41 +115,41 @@ def _running(found: Findings, times: _Times) -> Iterator[str]:
     if holder is not None and holder.dead:
         yield "That process is dead: a daemon on this machine frees the run within seconds, or at its start."
     elif run.lease_until is not None and run.lease_until <= times.now:
-        yield f"Its lease ended {times.at(run.lease_until)} unrenewed: a daemon frees it within half a minute."
+        yield f"Its lease ended at {times.at(run.lease_until)} unrenewed: a daemon frees it within half a minute."
     elif run.lease_until is not None:
-        yield f"Its lease ends {times.at(run.lease_until)}, and is renewed as long as that process lives."
+        yield f"Its lease ends at {times.at(run.lease_until)}, and is renewed as long as that process lives."
     if found.facts is not None:
         limit = found.facts.timeout
         if run.attempt or run.crashes:
             tried = f"{run.attempt} of {found.facts.attempts} attempts have failed" if run.attempt else "it was cut off"
             yield f"Before, {tried}; each attempt may take {short_duration(limit)}."
         else:
-            yield f"One attempt may take {short_duration(limit)}: its time is over {times.at(since + limit)}."
+            yield f"One attempt may take {short_duration(limit)}: its time is over at {times.at(since + limit)}."
     if run.asked == PAUSE:
         yield f"It pauses at the end of this step; `roundsman runs resume {run.id}` takes that back."
     if holder is not None and holder.dead and (nobody := found.drivers.nobody(times.now)):
         yield nobody
 
 
-def _waiting(found: Findings, times: _Times) -> Iterator[str]:
+def _waiting(found: Findings, times: Times) -> Iterator[str]:
     run = found.run
     if run.awaits:
         yield f"It waits for {_either(run.awaits)}, for {times.so_far(found.since)}: {_signals(run)}."
         if run.not_before is not None:
-            yield f"If nothing comes, it takes {run.on_time} {times.at(run.not_before)}."
+            yield f"If nothing comes, it takes {run.on_time} at {times.at(run.not_before)}."
     elif run.not_before is not None:
-        yield f"It waits for a time, and takes {run.on_time} {times.at(run.not_before)}."
+        yield f"It waits for a time, and takes {run.on_time} at {times.at(run.not_before)}."
     if run.not_before is not None and (nobody := found.drivers.nobody(times.now)):
         yield nobody
 
 
-def _paused(found: Findings, times: _Times) -> Iterator[str]:
+def _paused(found: Findings, times: Times) -> Iterator[str]:
     run = found.run
     yield f"It was paused by hand, in the state {run.state!r}: `roundsman runs resume {run.id}` lets it go on."
     if run.awaits:
         yield f"Then it waits for {_either(run.awaits)} again."
     elif run.not_before is not None and run.not_before > times.now:
-        yield f"Then it goes on {times.at(run.not_before)}."
+        yield f"Then it goes on at {times.at(run.not_before)}."
     if run.error:
         yield f"Its last attempt failed: {_ended(run.error)}"
 
@@ -176,9 +157,9 @@ def _paused(found: Findings, times: _Times) -> Iterator[str]:
 # --- finished ---
 
 
-def _finished(found: Findings, times: _Times) -> Iterator[str]:
+def _finished(found: Findings, times: Times) -> Iterator[str]:
     run = found.run
-    ended = times.at(run.finished_at) if run.finished_at is not None else ""
+    ended = f"at {times.at(run.finished_at)}" if run.finished_at is not None else ""
     by_machine = found.facts is not None and found.facts.machine.is_final(run.state)
     if run.status is RunStatus.COMPLETED:
         yield f"It completed {ended}, in the state {run.state!r}."
@@ -194,7 +175,7 @@ def _finished(found: Findings, times: _Times) -> Iterator[str]:
         yield f"`roundsman runs retry {run.id}` repeats it as a new run, without what it has done already."
     if run.expires_at is not None:
         due = run.expires_at > times.now
-        yield f"It is removed {times.at(run.expires_at)}." if due else "The next round of cleanup removes it."
+        yield f"It is removed at {times.at(run.expires_at)}." if due else "The next round of cleanup removes it."
     else:
         yield "It is kept for ever."
 

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from roundsman.clock import wall_time
 from roundsman.repositories.alerts import Alert
 from roundsman.repositories.tick_watch import TickEnd
 from roundsman.scheduling.registry import JobFacts
@@ -65,17 +66,17 @@ def _standing(found: Standing, zone: ZoneInfo) -> str:
     name, streak = found.facts.name, found.streak
     if not found.facts.enabled:
         return f"{name} is disabled: nothing of it is watched."
-    paused = f" It is paused since {_at(found.paused_at, zone)}." if found.paused_at is not None else ""
+    paused = f" It is paused since {wall_time(found.paused_at, zone)}." if found.paused_at is not None else ""
     if streak is not None:
         times = f"{streak.times}{'' if streak.is_whole else ' or more'}"
         error = f": {streak.error}" if streak.error else ""
         outcome = streak.last.outcome.value.replace("_", " ") if streak.last.outcome is not None else "failed"
         ended = f"{name} has not ended well {times} time{'' if times == '1' else 's'} in a row"
-        return f"{ended} since {_at(streak.since, zone)}, last {outcome}{error}.{paused}"
+        return f"{ended} since {wall_time(streak.since, zone)}, last {outcome}{error}.{paused}"
     last = next((row for row in found.rows if row.outcome is not None), None)
     if last is None or last.outcome is None:
         return f"{name} has never ended a run that the ledger knows of.{paused}"
-    return f"{name} fares well: its last run, due at {_at(last.due_at, zone)}, was {last.outcome.value}.{paused}"
+    return f"{name} fares well: its last run, due at {wall_time(last.due_at, zone)}, was {last.outcome.value}.{paused}"
 
 
 def _policy(found: Standing) -> Iterator[str]:
@@ -94,7 +95,7 @@ def _told(found: Standing, zone: ZoneInfo) -> Iterator[str]:
         others = [job for job in named_jobs(alert) if job != found.facts.name]
         beside = f" together with {', '.join(others)}" if others else ""
         yield (
-            f"Alert {alert.id} ({alert.kind}) tells of it{beside} since {_at(alert.opened_at, zone)}; "
+            f"Alert {alert.id} ({alert.kind}) tells of it{beside} since {wall_time(alert.opened_at, zone)}; "
             f"roundsman alerts why {alert.id} shows who was told."
         )
     if not found.alerts:
@@ -169,10 +170,6 @@ def _left(silence: Silence, cell: int) -> str:
         return "other hours, as at this one silence is usual"
     runs = max(left + (silence.runs == 0), 1)
     return "one more empty run at this hour" if runs == 1 else f"{runs} more empty runs at this hour"
-
-
-def _at(moment: datetime, zone: ZoneInfo) -> str:
-    return moment.astimezone(zone).strftime("%Y-%m-%d %H:%M:%S %Z")
 
 
 def _weeks(count: float) -> str:
