@@ -120,11 +120,13 @@ def replay(
     as_json: JsonOption = False,
 ) -> None:
     """Put dead letters back: their failed runs go on where they stand, with all attempts before them."""
+    from roundsman.runs.revival import revive
+
     session: Session = ctx.obj
     if sum((bool(run_ids), everything, workflow is not None)) != 1:
         raise BadInputError("Name the runs to replay, or give --all, or --workflow; one of the three.")
     runs = session.app.runs
-    going = runs.interventions.replay(runs.queue, run_ids or None, workflow)
+    going = revive(session.store, runs.queue, run_ids or None, workflow)
     if not going and workflow is not None:
         runs.registry.find(workflow)
     left = {run_id: _why_not(session, run_id) for run_id in dict.fromkeys(run_ids or ()) if run_id not in going}

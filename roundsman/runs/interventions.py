@@ -1,10 +1,10 @@
-"""What people do to runs: cancel, pause, resume, signal, retry, replay. In the store when the method returns.
+"""What people do to runs: cancel, pause, resume, signal, retry. In the store when the method returns.
 
 A run under way on another machine hears of it within a second or so; what its step commits meanwhile counts only if
 the decision lets it.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -18,7 +18,6 @@ from roundsman.fsm.machine import Final, IllegalTransitionError, Machine
 from roundsman.fsm.registry import WorkflowRegistry
 from roundsman.fsm.workflow import Workflow
 from roundsman.message import Draft
-from roundsman.queues.base import Queue
 from roundsman.repositories.engine import Store
 from roundsman.repositories.run_decisions import RunDecisions
 from roundsman.repositories.run_record import RunEvent, RunRecord, Unit, UnitKind
@@ -191,30 +190,6 @@ class Interventions:
             self._record.add_units(connection, [unit._replace(run_id=number) for unit in kept])
         self._hand_over(number, drafts)
         return Retried(number, start.state, len(kept))
-
-    def replay(self, queue: Queue, run_ids: Collection[int] | None = None, kind: str | None = None) -> list[int]:
-        """Put dead letters back: of these runs, of a workflow, or all; their failed runs go on where they stand.
-
-        Returns the runs that go on. Raises QueueError.
-        """
-        letters = queue.dead(kind, limit=100_000)
-        by_run = {number: letter.id for letter in letters if type(number := letter.body.get("run")) is int}  # no bool
-        if run_ids is not None and (missing := set(run_ids) - by_run.keys()):
-            names = ", ".join(map(str, sorted(missing)))
-            raise BadInputError(f"There is no dead letter of run {names}; `queue dead` lists them.")
-        wanted = [number for number in by_run if run_ids is None or number in run_ids]
-        revived: list[int] = []
-        for start in range(0, len(wanted), 500):
-            chunk = wanted[start : start + 500]
-            with self._store.write() as connection:
-                going = self._decisions.revive(connection, chunk)
-            if going:
-                letters_of = {number: by_run[number] for number in going}
-                queue.replay(list(letters_of.values()))
-                with self._store.write() as connection:  # had we died before, the reconciler would send new ones
-                    self._runs.sent(connection, letters_of)
-            revived += going
-        return revived
 
     # --- parts ---
 

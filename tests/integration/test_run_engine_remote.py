@@ -17,6 +17,7 @@ from roundsman.queues.base import QueueOptions
 from roundsman.queues.memory import MemoryQueue
 from roundsman.queues.memory_record import MemoryPlace
 from roundsman.repositories.runs import RunStatus
+from roundsman.runs.revival import revive
 from roundsman.runs.shift import serve_until_drained
 from roundsman.scheduling.job import StopToken
 
@@ -282,10 +283,10 @@ def test_dead_letters_are_replayed_and_go_on_where_they_stand(far: Far) -> None:
     number = bench.submit()
     assert far.settles(lambda: bench.depth().dead == 1)
     broken = False
-    assert bench.people.replay(bench.queue) == [number]
+    assert revive(bench.store, bench.queue) == [number]
     bench.until(lambda: bench.run(number).finished)
     assert bench.run(number).status is RunStatus.COMPLETED
-    assert bench.people.replay(bench.queue) == []
+    assert revive(bench.store, bench.queue) == []
 
 
 def test_it_serves_until_a_queue_elsewhere_is_empty(far: Far) -> None:

@@ -11,6 +11,7 @@ from roundsman.fsm.context import RunContext
 from roundsman.fsm.workflow import Fail, Next, Retry, StepResult, WaitUntil
 from roundsman.message import Priority, Rate
 from roundsman.repositories.runs import RunStatus
+from roundsman.runs.revival import revive
 
 SECOND = timedelta(seconds=1)
 HOUR = timedelta(hours=1)
@@ -116,7 +117,7 @@ def test_a_run_that_kills_its_processes_is_not_begun_for_ever(benches: Benches) 
     assert (run.status, run.error) == (
         RunStatus.FAILED, "go_on: 5 processes died while it was under way",
     )  # fmt: skip
-    assert bench.people.replay(bench.queue) == [number]
+    assert revive(bench.store, bench.queue) == [number]
     bench.drive()
     assert bench.run(number).status is RunStatus.COMPLETED
 

@@ -16,6 +16,7 @@ from roundsman.fsm.workflow import Fail, Next, StepResult, WaitFor, review
 from roundsman.message import Draft
 from roundsman.repositories.runs import RunStatus
 from roundsman.runs.interventions import Retried, RunBusyError
+from roundsman.runs.revival import revive
 from roundsman.runs.run_queue import StoreRunQueue
 
 HOUR = timedelta(hours=1)
@@ -146,7 +147,7 @@ def test_an_unfinished_run_is_not_retried(sqlite_benches: Benches) -> None:
 def test_dead_letters_are_replayed_with_all_attempts_before_them_and_no_call_made_again(benches: Benches) -> None:
     shop, bench, number = _failed(benches)
     (letter,) = bench.queue.dead()
-    assert bench.people.replay(bench.queue, [number]) == [number]
+    assert revive(bench.store, bench.queue, [number]) == [number]
     run = bench.run(number)
     assert (run.status, run.attempt, run.error, run.finished_at, run.expires_at) == (
         RunStatus.QUEUED, 0, None, None, None,
@@ -167,7 +168,7 @@ def test_a_run_that_was_retried_or_is_gone_is_not_replayed(benches: Benches) -> 
     with bench.store.write() as connection:
         connection.exec_driver_sql(f"DELETE FROM runs WHERE id = {gone}")
     assert len(bench.queue.dead()) == 2
-    assert bench.people.replay(bench.queue) == []
+    assert revive(bench.store, bench.queue) == []
     assert (bench.run(number).status, len(bench.queue.dead())) == (RunStatus.FAILED, 2)
 
 
@@ -177,14 +178,14 @@ def test_a_letter_that_names_no_run_revives_none(benches: Benches) -> None:
     odd = bench.queue.enqueue([Draft("sample", {"run": True})])[0].id  # true is one, elsewhere
     bench.drive()
     bench.people.retry(number)
-    assert bench.people.replay(bench.queue) == []
+    assert revive(bench.store, bench.queue) == []
     assert odd in {letter.id for letter in bench.queue.dead()}
 
 
 def test_a_letter_that_is_not_there_is_named(sqlite_benches: Benches) -> None:
     bench = sqlite_benches(workflow())
     with pytest.raises(BadInputError, match="There is no dead letter of run 4711"):
-        bench.people.replay(bench.queue, [4711])
+        revive(bench.store, bench.queue, [4711])
 
 
 def test_a_replay_that_dies_in_the_middle_is_finished_by_the_reconciler(
@@ -197,7 +198,7 @@ def test_a_replay_that_dies_in_the_middle_is_finished_by_the_reconciler(
 
     monkeypatch.setattr(bench.queue, "replay", dies)
     with pytest.raises(KeyboardInterrupt):
-        bench.people.replay(bench.queue)
+        revive(bench.store, bench.queue)
     assert bench.run(number).status is RunStatus.QUEUED
     bench.pass_time(HOUR)
     assert bench.reconciler.run_once().sent_again == 1
