@@ -10,7 +10,8 @@ from pathlib import Path
 import roundsman
 
 CHECKOUT = Path(__file__).parents[2]
-PROJECT = tomllib.loads((CHECKOUT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+PYPROJECT = tomllib.loads((CHECKOUT / "pyproject.toml").read_text(encoding="utf-8"))
+PROJECT = PYPROJECT["project"]
 
 
 def test_the_version_is_the_same_wherever_it_is_told() -> None:
@@ -56,3 +57,23 @@ def test_the_changelog_has_a_line_for_each_change() -> None:
     headings = set(re.findall(r"(?m)^### (.*)$", text))
     assert headings <= {"Added", "Changed", "Deprecated", "Removed", "Fixed", "Security"}
     assert len(re.findall(r"(?m)^- .*\.$", text)) == len(re.findall(r"(?m)^- ", text)) > 0
+
+
+def test_the_house_is_drawn_as_it_is_built() -> None:
+    """Floor by floor as import-linter has it, with every folder of the machinery."""
+    page = (CHECKOUT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    picture = page.partition("## The house")[2].partition("```text\n")[2].partition("```")[0]
+    floors: list[list[str]] = []
+    for line in picture.splitlines()[1:]:  # the first is daemon.py, above them all
+        name = line.removeprefix("| ").split()[0]
+        if line.startswith("| "):
+            floors[-1].append(name)
+        else:
+            floors.append([name])
+    layers = next(each["layers"] for each in PYPROJECT["tool"]["importlinter"]["contracts"] if "layers" in each)
+    assert floors == [each.split(" | ") for each in layers]
+    rooms = {f"roundsman.{path.parent.name}" for path in (CHECKOUT / "roundsman").glob("*/__init__.py")}
+    assert rooms <= {name for floor in floors for name in floor}
+    inner = {str(path.parent.relative_to(CHECKOUT / "roundsman"))
+             for path in (CHECKOUT / "roundsman").glob("*/*/__init__.py")}  # fmt: skip
+    assert inner <= set(re.findall(r"`(\w+/\w+)`", page))
