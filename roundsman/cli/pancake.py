@@ -10,6 +10,7 @@ from roundsman.cli.output import print_json, print_table, say
 from roundsman.cli.session import Session
 from roundsman.errors import BadInputError
 from roundsman.repositories.conversations import ConversationRepository
+from roundsman.repositories.page_syncs import PageSyncRepository
 from roundsman.repositories.resyncs import Resync, ResyncRepository
 
 MOST_SENTENCES = 20
@@ -56,7 +57,11 @@ def resync(
             raise BadInputError(f"There is no conversation {unknown[0]!r}; `roundsman conversations list` shows them.")
         wanted = [Resync(each, page_of[each], now, "asked for by hand") for each in conversation_ids]
         ResyncRepository().ask(connection, wanted)
+        syncs = PageSyncRepository().all(connection)
+    idle = sorted({page for page in page_of.values() if page not in syncs or not syncs[page].is_set_up})
     if as_json:
-        print_json({"asked_for": sorted(page_of)})
-    else:
-        say(f"Asked for: {', '.join(sorted(page_of))}.")
+        print_json({"asked_for": sorted(page_of), "pages_not_synced": idle})
+        return
+    say(f"Asked for: {', '.join(sorted(page_of))}.")
+    if idle:
+        say(f"It waits, as these pages are not synced from Pancake at present: {', '.join(idle)}.")

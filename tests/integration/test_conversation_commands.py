@@ -184,7 +184,10 @@ def test_webhook_calls_are_imported_and_conversations_asked_for_anew(shell: Conv
     assert "Not needed and passed over: 1 x post." in done.stdout
     done = shell.run("import", "--webhook", "-", "--json", stdin=json.dumps(calls))
     assert json.loads(done.stdout)["messages_new"] == 0
-    assert shell.run("resync", "100_1").stdout == "Asked for: 100_1.\n"
+    assert shell.run("resync", "100_1").stdout == (
+        "Asked for: 100_1.\nIt waits, as these pages are not synced from Pancake at present: 100.\n"
+    )
+    assert shell.json("resync", "100_1") == {"asked_for": ["100_1"], "pages_not_synced": ["100"]}
     done = shell.run("resync", "100_1", "nobody")
     assert (done.returncode, done.stdout) == (2, "")
     assert "There is no conversation 'nobody'" in done.stderr

@@ -8,15 +8,17 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from fake_pancake import FakePancake, Misdeed
+from fake_pancake import USER_TOKEN, FakePancake, Misdeed
 from pancake_bench import PAGE
 
 from config import load
 from jobs import JOBS
 from roundsman.app.composition import App
+from roundsman.app.services import Heartbeat
 from roundsman.cli import main
 from roundsman.clock import SystemClock
 from roundsman.errors import ConfigurationError
+from roundsman.repositories.daemons import DaemonRepository
 from roundsman.repositories.page_syncs import PageSync, PageSyncRepository
 from roundsman.scheduling.job import JobContext, StopToken
 from roundsman.workflows import WORKFLOWS
@@ -105,6 +107,37 @@ def test_a_reload_takes_other_tokens_over_and_strikes_pages_without_off(fake: Fa
         _look(app)
         assert _pages(app) == {PAGE: False, "200": False}
         assert "data_sync" not in app.works()
+
+
+def test_which_pages_are_set_up_is_known_by_the_settings_or_by_the_list_of_the_user(
+    fake: FakePancake, tmp_path: Path
+) -> None:
+    named, nothing = environment(fake, tmp_path), {"ROUNDSMAN_STATE_DIR": str(tmp_path / "state")}
+    by_list = {**named, "PANCAKE_ACCESS_TOKEN": USER_TOKEN}
+    del by_list["PANCAKE_PAGE_ACCESS_TOKENS"]
+    with closing(App(load(by_list, tmp_path), JOBS, WORKFLOWS, SystemClock())) as app:
+        parts = app.conversations
+        assert parts.pages_set_up() is None
+        parts.pancake.directory.refresh(parts.pancake.errand(StopToken(), 10))
+        assert parts.pages_set_up() == frozenset({PAGE})
+        app.reconfigure(load(named, tmp_path))
+        assert parts.pages_set_up() == frozenset({PAGE})
+        app.reconfigure(load(nothing, tmp_path))
+        assert parts.pages_set_up() == frozenset()
+        fake.delete_page(PAGE)
+        app.reconfigure(load(by_list, tmp_path))
+        parts.pancake.directory.refresh(parts.pancake.errand(StopToken(), 10))
+        assert parts.pages_set_up() is None, "an empty list is rather a fault"
+
+
+def test_a_daemon_tells_the_others_its_pages(fake: FakePancake, tmp_path: Path) -> None:
+    with closing(App(load(environment(fake, tmp_path), tmp_path), JOBS, WORKFLOWS, SystemClock())) as app:
+        for pages in (app.conversations.pages_set_up, lambda: None, lambda: frozenset()):
+            beat = Heartbeat(app.store, app.clock, app.owner, lambda: "", None, lambda: None, pages)
+            assert beat.ill() is None
+            with app.store.read() as connection:
+                (record,) = DaemonRepository().all(connection)
+            assert record.pages == pages()
 
 
 def test_a_reload_that_names_a_mongodb_changes_nothing_before_a_restart(fake: FakePancake, tmp_path: Path) -> None:
