@@ -39,10 +39,10 @@ from roundsman.runs.desk import RunDesk
 from roundsman.runs.drivers import DrivingJob
 from roundsman.runs.engine import Engine
 from roundsman.runs.reconciler import Reconciler
-from roundsman.scheduling.executor import Work
 from roundsman.scheduling.isolation import IsolatedWork
 from roundsman.scheduling.job import Job
 from roundsman.scheduling.registry import JobFacts
+from roundsman.scheduling.running import Work
 from roundsman.watch.overseer import Overseer
 
 

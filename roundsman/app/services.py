@@ -17,10 +17,11 @@ from roundsman.runs.engine import Engine
 from roundsman.runs.neighbours import Neighbours
 from roundsman.runs.reconciler import Reconciler
 from roundsman.scheduling.dispatcher import Dispatcher
-from roundsman.scheduling.executor import Executor, Work
+from roundsman.scheduling.executor import Executor
 from roundsman.scheduling.job import StopReason
 from roundsman.scheduling.ledger import Ledger
 from roundsman.scheduling.registry import JobFacts
+from roundsman.scheduling.running import Work
 from roundsman.scheduling.scheduler import Scheduler
 
 PROBE_SECONDS = 2.0

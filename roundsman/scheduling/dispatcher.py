@@ -16,12 +16,13 @@ from typing import Protocol
 from roundsman.clock import Clock
 from roundsman.errors import StoreError
 from roundsman.logs import fields
-from roundsman.scheduling.executor import Executor, Work
+from roundsman.scheduling.executor import Executor
 from roundsman.scheduling.inbox import Ended, Inbox, Item, Probe, Quit, Rung
 from roundsman.scheduling.ledger import Ledger, Origin, RunReport, TickEntry
 from roundsman.scheduling.post import Post, never_began
 from roundsman.scheduling.registry import JobFacts
 from roundsman.scheduling.run_log import log_end
+from roundsman.scheduling.running import Work
 from roundsman.scheduling.takeover import Takeover, free_the_future, take_back, take_over
 
 RETRY_STORE_AFTER = timedelta(seconds=1)

@@ -11,48 +11,21 @@ returns, and all other jobs go on. Work that may hang for ever belongs in an iso
 
 import logging
 import threading
-import traceback
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from roundsman.clock import Clock
-from roundsman.errors import RoundsmanError
-from roundsman.logs import bind, redact
-from roundsman.scheduling.isolation import IsolatedJobError
-from roundsman.scheduling.job import JobContext, Outcome, OutcomeKind, StoppedError, StopReason, StopToken
+from roundsman.logs import bind
+from roundsman.scheduling.job import JobContext, StopReason, StopToken
 from roundsman.scheduling.ledger import Claimed, RunReport
+from roundsman.scheduling.running import WHY, Running, Work, cut_off, perform, report_of
 
 GRACE = timedelta(seconds=5)
 """How long a run may take to obey its stop token."""
 _IDLE_THREAD_LIVES = timedelta(seconds=60)
-_MOST_ERROR_CHARACTERS = 1_000
-_MOST_TRACEBACK_CHARACTERS = 16_000
 
 log = logging.getLogger(__name__)
-
-Work = Callable[[JobContext], Outcome]
-
-
-@dataclass(eq=False)
-class Running:
-    """One run under way. Guarded by the executor's lock once it is submitted."""
-
-    claimed: Claimed
-    work: Work
-    timeout: timedelta
-    stop: StopToken
-    submitted: float
-    """Monotonic seconds."""
-    started_at: datetime | None = None
-    reported: bool = False
-    told_to_stop: float | None = None
-    """Monotonic seconds when the token was set."""
-
-    @property
-    def job(self) -> str:
-        return self.claimed.entry.job
 
 
 class Executor:
@@ -176,8 +149,8 @@ class Executor:
 
     def _execute(self, run: Running) -> None:
         run.started_at = self._clock.now()
-        outcome, error = _perform(run, self._context(run))
-        report = _report(run, outcome, error, self._clock.now())
+        outcome, error = perform(run, self._context(run))
+        report = report_of(run, outcome, error, self._clock.now())
         with self._lock:
             del self._running[run.job]
             first, run.reported = not run.reported, True
@@ -205,67 +178,9 @@ class Executor:
                 run.claimed.tick_id,
                 run.started_at,
                 self._clock.now(),
-                _cut_off(run.stop.reason),
-                reason=f"{_WHY[run.stop.reason]}; it ignored its stop token and still occupies its thread",
+                cut_off(run.stop.reason),
+                reason=f"{WHY[run.stop.reason]}; it ignored its stop token and still occupies its thread",
             ),
         )
         with self._lock:
             self._changed.notify_all()
-
-
-def _perform(run: Running, context: JobContext) -> tuple[Outcome, BaseException | None]:
-    """Call the job; the one place where anything that it raises is caught."""
-    try:
-        outcome = run.work(context)
-        if not isinstance(outcome, Outcome):
-            raise TypeError(f"run() returned {type(outcome).__name__}, not an Outcome")
-    except StoppedError:
-        return Outcome(_cut_off(run.stop.reason), reason=_WHY[run.stop.reason]), None
-    except BaseException as error:  # noqa: BLE001 - a SystemExit, too, must end in a recorded outcome
-        # An error after the stop was asked for is most likely its effect: the work was cut off, it did not fail.
-        kind = _cut_off(run.stop.reason) if run.stop.is_set() else OutcomeKind.FAILED
-        return Outcome(kind, reason=_WHY[run.stop.reason]), error
-    if run.stop.reason is StopReason.TIMEOUT:
-        return Outcome(OutcomeKind.TIMED_OUT, outcome.counters, _WHY[StopReason.TIMEOUT]), None
-    return outcome, None
-
-
-def _report(run: Running, outcome: Outcome, error: BaseException | None, now: datetime) -> RunReport:
-    return RunReport(
-        tick_id=run.claimed.tick_id,
-        started_at=run.started_at,
-        finished_at=now,
-        outcome=outcome.kind,
-        counters=outcome.counters,
-        reason=outcome.reason,
-        again_at=now + outcome.again_in if outcome.again_in else None,
-        error=None if error is None else redact(_words(error))[:_MOST_ERROR_CHARACTERS],
-        traceback=None if error is None else redact(_trace(error))[-_MOST_TRACEBACK_CHARACTERS:] or None,
-    )
-
-
-def _words(error: BaseException) -> str:
-    return str(error) if isinstance(error, IsolatedJobError) else f"{type(error).__name__}: {error}"
-
-
-def _trace(error: BaseException) -> str:
-    """Where it happened; for an isolated job that is in its own process, and ours says nothing.
-
-    An error that people can mend, a full disk perhaps, has said all in its sentence.
-    """
-    if isinstance(error, RoundsmanError):
-        return ""
-    if isinstance(error, IsolatedJobError):
-        return error.child_traceback or ""
-    return "".join(traceback.format_exception(error))
-
-
-_WHY = {
-    None: None,
-    StopReason.TIMEOUT: "it took longer than its timeout",
-    StopReason.SHUTDOWN: "the daemon was stopping",
-}
-
-
-def _cut_off(reason: StopReason | None) -> OutcomeKind:
-    return OutcomeKind.TIMED_OUT if reason is StopReason.TIMEOUT else OutcomeKind.INTERRUPTED

@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from roundsman.logs import fields
-from roundsman.scheduling.executor import Work
 from roundsman.scheduling.job import OutcomeKind, Overlap
 from roundsman.scheduling.ledger import Claimed, Origin, RunReport, TickEntry, TickState
 from roundsman.scheduling.plan import LATE_AFTER, Gap, plan
 from roundsman.scheduling.registry import JobFacts
+from roundsman.scheduling.running import Work
 
 _STOOD_STILL = Gap(TickState.SUSPENDED, "the daemon or the machine stood still, or the clock was set forward")
 
