@@ -12,6 +12,8 @@ _MOST_BYTES = 64 << 10
 """Of a file: a message is some lines."""
 _MOST_FILES = 200
 """Two languages of a hundred kinds. More are no folder of texts, but one that was named by mistake."""
+_MOST_BYTES_ALTOGETHER = 512 << 10
+"""They are all read and tried at every reload, and the daemon waits for it: for seconds at worst."""
 
 
 def texts_of(settings: Settings, rules: Rules) -> OwnTexts | None:
@@ -58,6 +60,10 @@ def _sources(folder: Path) -> dict[str, str]:
             sources[each.relative_to(folder).as_posix()] = read_text(each, _MOST_BYTES)
         except ValueError as error:
             faults.append(f"ALERT_TEMPLATES: {each.relative_to(folder)}: {error}.")
+    if sum(len(text.encode()) for text in sources.values()) > _MOST_BYTES_ALTOGETHER:
+        faults.append(
+            f"ALERT_TEMPLATES: the folder {folder} holds more than {_MOST_BYTES_ALTOGETHER >> 10} KiB of templates."
+        )
     if faults:
         raise ConfigurationError(faults)
     return sources

@@ -35,6 +35,11 @@ def write(folder: Path, text: str, name: str = "conversation_unreplied.en.j2") -
     (folder / "texts" / name).write_text(text, encoding="utf-8")
 
 
+def write_many(folder: Path, count: int, text: str) -> None:
+    for number in range(count):
+        write(folder, text, f"k{number}.en.j2")
+
+
 def app_of(folder: Path, clock: ManualClock) -> App:
     return App(load({"ROUNDSMAN_STATE_DIR": str(folder / "state"), "ALERT_TEMPLATES": "texts"}, folder), [], [], clock)
 
@@ -63,6 +68,10 @@ def test_check_config_tells_every_fault(shell: Shell) -> None:
         (lambda folder: folder.mkdir(), "the folder {} holds no file named KIND.LANGUAGE.j2."),
         (lambda folder: write(folder.parent, "x" * 70_000),
          "conversation_unreplied.en.j2: is larger than 64 KiB, so it is no such file."),
+        (lambda folder: write_many(folder.parent, 9, "x" * 60_000),
+         "the folder {} holds more than 512 KiB of templates."),
+        (lambda folder: write_many(folder.parent, 201, ""),
+         "the folder {} holds more than 200 templates."),
     ],
 )  # fmt: skip
 def test_a_folder_that_cannot_be_one_is_refused(tmp_path: Path, make: object, sentence: str) -> None:

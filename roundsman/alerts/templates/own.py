@@ -1,4 +1,4 @@
-"""Texts of one's own: files of a folder that say something else than the built-in texts. The only importer of Jinja2.
+"""Texts of one's own: files of a folder that say something else than the built-in texts.
 
     conversation_unreplied.vi.j2:
         {% block title %}{{ customer or "Khách" }} chờ {{ waited | duration }} ở {{ page }}{% endblock %}
@@ -9,7 +9,8 @@ out. All files are read and tried on samples when the settings are read, so what
 anybody waits for an alert. Should one fail all the same, the built-in text is told: an alert is never lost to a
 template.
 
-Names of customers are data here and never template text; Jinja2's sandbox holds those who write templates.
+Names of customers are data here and never template text. Those who write templates are held by a language in which
+nothing runs on or grows (`grammar`, `values`), within Jinja2's sandbox.
 """
 
 import hashlib
@@ -17,33 +18,25 @@ import logging
 import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime, timedelta
 from difflib import get_close_matches
 from typing import Any
 
-from jinja2 import (
-    DictLoader,
-    Environment,
-    StrictUndefined,
-    Template,
-    TemplateError,
-    TemplateNotFound,
-    TemplateSyntaxError,
-)
-from jinja2.sandbox import ImmutableSandboxedEnvironment
+from jinja2 import Environment, Template, TemplateError, TemplateSyntaxError
 
 from roundsman.alerts.message import one_line
 from roundsman.alerts.templates import KINDS, TEXTS, Language, told_built_in
 from roundsman.alerts.templates.facts import Scene
+from roundsman.alerts.templates.grammar import Folder, is_part
 from roundsman.alerts.templates.samples import sample_scenes
+from roundsman.alerts.templates.values import MOST_LINES, Values
 from roundsman.alerts.templates.variables import variables_of
 from roundsman.errors import ConfigurationError
 from roundsman.logs import fields
 from roundsman.repositories.notifications import NotificationEvent
 
 BLOCKS = ("title", "lines", "item")
-MOST_LINES = 20
-"""Of a message: what is longer nobody reads on a telephone."""
+_LONGEST_BLOCK = 20_000
+"""Characters that are read of a block, blanks and empty lines included: a message is half as long."""
 
 _NAME = re.compile(r"(?:(?P<folder>[a-z0-9][a-z0-9_-]*)/)?(?P<kind>[a-z][a-z0-9_]*)\.(?P<language>[a-z]+)\.j2")
 
@@ -58,26 +51,26 @@ class FolderTexts:
         self.version = hashlib.sha256(repr(sorted(sources.items())).encode()).hexdigest()[:12]
         self._templates: dict[tuple[str | None, str, Language], Template] = {}
         self._failed: set[tuple[str | None, str]] = set()
-        environments = {language: _environment(language, sources) for language in Language}
+        folder = Folder(sources)
+        environments = {each: Values(folder, TEXTS[each].moment, TEXTS[each].duration) for each in Language}
         faults: list[str] = []
-        for name in sorted(each for each in sources if not each.rpartition("/")[2].startswith("_")):
+        for part in sorted(filter(is_part, sources)):
+            faults += _read(environments[Language.ENGLISH], part)[1]
+        for name in sorted(each for each in sources if not is_part(each)):
             found = _NAME.fullmatch(name)
             if fault := _misnamed(found, name):
                 faults.append(fault)
                 continue
             assert found is not None
             language = Language(found["language"])
-            try:
-                template = environments[language].get_template(name)
-            except TemplateSyntaxError as error:
-                place = f"{error.name or name} line {error.lineno}"
-                faults.append(f"ALERT_TEMPLATES: {place}: {one_line(error.message or 'is no template', 200)}.")
-                continue
-            self._templates[found["folder"], found["kind"], language] = template
-            faults += _unknown_blocks(template)
-            faults += self._tried(template, found["kind"], language)
+            template, wrong = _read(environments[language], name)
+            faults += wrong
+            if template is not None:
+                self._templates[found["folder"], found["kind"], language] = template
+                faults += _unknown_blocks(template)
+                faults += self._tried(template, found["kind"], language)
         if faults:
-            raise ConfigurationError(faults)
+            raise ConfigurationError(list(dict.fromkeys(faults)))  # a part's are found wherever it is included
 
     def told(self, scene: Scene, language: Language, built_in: tuple[str, ...]) -> tuple[str, ...]:
         """The title and the lines for one piece of news; the built-in ones where no file says otherwise."""
@@ -130,6 +123,16 @@ class FolderTexts:
         return []
 
 
+def _read(environment: Environment, name: str) -> tuple[Template | None, list[str]]:
+    """The template, or what is wrong with it."""
+    try:
+        return environment.get_template(name), []
+    except TemplateSyntaxError as error:
+        words = one_line(error.message or "is no template", 200).rstrip(".")
+        end = "" if words.endswith("?") else "."
+        return None, [f"ALERT_TEMPLATES: {error.name or name} line {error.lineno}: {words}{end}"]
+
+
 def _told(template: Template, variables: dict[str, Any]) -> tuple[str, ...]:
     title = " ".join(_block(template, "title", variables).split()) if "title" in template.blocks else ""
     lines: Sequence[str] = variables["lines"]
@@ -144,36 +147,14 @@ def _item(template: Template, variables: dict[str, Any]) -> tuple[str, ...]:
 
 
 def _block(template: Template, name: str, variables: dict[str, Any]) -> str:
-    return "".join(template.blocks[name](template.new_context(variables)))
-
-
-def _environment(language: Language, sources: Mapping[str, str]) -> Environment:
-    environment = ImmutableSandboxedEnvironment(
-        loader=DictLoader(sources),
-        undefined=StrictUndefined,
-        autoescape=False,  # plain text: each channel escapes what is special to it
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    texts = TEXTS[language]
-    environment.filters["duration"] = _known(timedelta, texts.duration)
-    environment.filters["moment"] = _known(datetime, texts.moment)
-    environment.filters["minutes"] = _known(timedelta, lambda span: int(span.total_seconds() // 60))
-    return environment
-
-
-def _known(kind: type[Any], call: Callable[[Any], object]) -> Callable[[object], object]:
-    """A filter that says what is wrong with its value."""
-    noun = "span of time" if kind is timedelta else "moment"
-
-    def apply(value: object) -> object:
-        if isinstance(value, StrictUndefined):
-            str(value)  # raises, with its name
-        if not isinstance(value, kind):
-            raise TypeError(f"{value!r} is no {noun}" + ("; ask `{% if ... %}` first" if value is None else ""))
-        return call(value)
-
-    return apply
+    said: list[str] = []
+    left = _LONGEST_BLOCK
+    for piece in template.blocks[name](template.new_context(variables)):
+        said.append(piece[:left])
+        left -= len(piece)
+        if left <= 0:
+            break
+    return "".join(said)
 
 
 def _misnamed(found: re.Match[str] | None, name: str) -> str | None:
@@ -199,8 +180,6 @@ def _unknown_blocks(template: Template) -> list[str]:
 
 
 def _words(error: Exception) -> str:
-    if isinstance(error, TemplateNotFound):
-        return f"there is no file {error.name} in the folder"
     said = (error.message if isinstance(error, TemplateError) else str(error)) or type(error).__name__
     return one_line(said, 200).rstrip(".")
 

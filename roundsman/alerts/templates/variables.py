@@ -5,6 +5,7 @@ All texts among them are short single lines without contacts, as customers and o
 
 from collections.abc import Mapping
 from dataclasses import fields
+from itertools import islice
 from typing import Any
 
 from roundsman.alerts.message import web_link
@@ -13,6 +14,8 @@ from roundsman.alerts.templates.facts import PageFacts, Scene, UnrepliedFacts
 from roundsman.alerts.templates.jobs import JOB_KINDS, JobsFacts
 
 LONGEST_FACT = 200
+_MOST_NOTES = 100
+"""Labels, and notes: an alert of a job of one's own may carry any number."""
 
 FACTS: Mapping[str, type[Any]] = {
     "conversation_unreplied": UnrepliedFacts,
@@ -38,18 +41,21 @@ def variables_of(scene: Scene, built_in: tuple[str, ...]) -> dict[str, Any]:
         "lasted": scene.lasted,
         "resolution": shown(alert.resolution or "", LONGEST_FACT),
         "link": web_link(alert.annotations.get("link")),
-        "labels": {name: shown(value, LONGEST_FACT) for name, value in alert.labels.items()},
-        "notes": {
-            name: _plain(value) for name, value in alert.annotations.items() if not isinstance(value, dict | list)
-        },
-        "title": built_in[0],
-        "lines": built_in[1:],
+        "labels": _named(alert.labels),
+        "notes": _named(alert.annotations),
+        "title": shown(built_in[0]),
+        "lines": tuple(map(shown, built_in[1:])),
     }
     kind = FACTS.get(alert.kind)
     if kind is None:
         return common
     facts = kind.of(scene)
     return common | {each.name: getattr(facts, each.name) for each in fields(facts)}
+
+
+def _named(values: Mapping[str, Any]) -> dict[str, object]:
+    plain = (name for name, value in values.items() if not isinstance(value, dict | list) and len(name) <= LONGEST_FACT)
+    return {name: _plain(values[name]) for name in islice(plain, _MOST_NOTES)}
 
 
 def _plain(value: object) -> object:
