@@ -84,7 +84,8 @@ class AlertKeeper:
         if is_any_homeless:
             with self._book.transaction(OURSELVES) as desk:
                 found = desk.rehome(AT_ONCE)
-            log.warning("What waited for channels that are not set up any more goes to others: messages %d", found)
+            log.warning("What waited for channels that are not set up any more goes to others, or is given up where it "
+                        "was to change what was sent there: messages %d", found)  # fmt: skip
 
     def _raise(self, desk: AlertDesk) -> int:
         now = self._clock.now()

@@ -30,6 +30,8 @@ from roundsman.repositories.silences import SilenceRepository
 HOMELESS_AFTER = timedelta(minutes=15)
 """So long a message may wait for a channel that is not set up here: another daemon may have it, or somebody is about
 to set it up again."""
+CHANGES_LOST_AFTER = timedelta(days=1)
+"""So long a change of a message may wait for such a channel. It keeps its alert in the store, so it must end."""
 DIGEST_OF_RELEASED = 2
 """Messages for one team on one channel that leave together after a time of waiting are one."""
 
@@ -93,11 +95,16 @@ class Pipeline:
 
     def is_any_homeless(self, connection: Connection, now: datetime) -> bool:
         """Whether `rehome` has something to do."""
-        return bool(self.channels) and self._departing.is_any_homeless(connection, self.channels, now - HOMELESS_AFTER)
+        return bool(self.channels) and (
+            self._departing.is_any_homeless(connection, self.channels, now - HOMELESS_AFTER)
+            or self._departing.is_any_change_lost(connection, self.channels, now - CHANGES_LOST_AFTER)
+        )
 
     def rehome(self, connection: Connection, now: datetime, limit: int) -> int:
         """Let what waits for channels that are not set up any more go its way anew, by the rules of today, but for
-        where it was told already. Returns how many messages that were."""
+        where it was told already; changes of messages that were sent there are given up. Returns how many that were."""
+        lost = self._departing.cancel_lost_changes(connection, self.channels, now - CHANGES_LOST_AFTER, now, limit)
+        self._log.add(connection, [_cancelled(each, Pointless.NO_MESSAGE, now) for each in lost])
         found = self._departing.homeless(connection, self.channels, now - HOMELESS_AFTER, limit)
         news: dict[tuple[int, int], News] = {}
         for each in found:
@@ -112,7 +119,7 @@ class Pipeline:
         self._held.cancel(connection, ids, now)
         self._log.add(connection, [_cancelled(each, Pointless.NO_CHANNEL, now) for each in found])
         self._log.add(connection, [_held_entry(each, now) for each in ready if _is_worth_noting(each)])
-        return len(ids)
+        return len(ids) + len({each.id for each in lost})
 
     # --- the first way ---
 

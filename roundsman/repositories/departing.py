@@ -1,4 +1,8 @@
-"""Messages about to leave: what waits for a channel and nobody has tried to send, and how it is kept back after all."""
+"""Messages about to leave: what waits for a channel and nobody has tried to send, and how it is kept back after all.
+
+Changes of messages that were sent wait, too. What they change is nowhere but on their own channel, so they cannot go to
+another one.
+"""
 
 from collections.abc import Collection
 from datetime import datetime
@@ -23,6 +27,12 @@ _HOMELESS = (
     UNFINISHED,
     notifications.c.status == NotificationStatus.PENDING.value,
     notifications.c.edits.is_(None),
+)
+
+_CHANGES = (
+    UNFINISHED,
+    notifications.c.status == NotificationStatus.PENDING.value,
+    notifications.c.edits.is_not(None),
 )
 
 
@@ -93,6 +103,35 @@ class DepartingRepository:
         """Whether there is such a message."""
         late = (notifications.c.channel.not_in(channels), notifications.c.not_before < due_before)
         return connection.execute(select(exists().where(*_HOMELESS, *late))).scalar_one()
+
+    def is_any_change_lost(self, connection: Connection, channels: Collection[str], made_before: datetime) -> bool:
+        """Whether `cancel_lost_changes` has something to do."""
+        lost = (notifications.c.channel.not_in(channels), notifications.c.created_at < made_before)
+        return connection.execute(select(exists().where(*_CHANGES, *lost))).scalar_one()
+
+    def cancel_lost_changes(
+        self, connection: Connection, channels: Collection[str], made_before: datetime, now: datetime, limit: int
+    ) -> list[HeldMessage]:
+        """Cancel changes that wait for other channels than these since before this moment: one entry an alert."""
+        lost = (
+            select(notifications.c.id)
+            .where(*_CHANGES, notifications.c.channel.not_in(channels), notifications.c.created_at < made_before)
+            .order_by(notifications.c.id)
+            .limit(limit)
+            .with_for_update(of=notifications, skip_locked=True)
+        )
+        ids = list(connection.execute(lost).scalars())
+        mine = notification_alerts
+        query = (
+            select(notifications, func.coalesce(mine.c.alert_id, notifications.c.alert_id).label("member"))
+            .add_columns(func.coalesce(mine.c.copy, 0).label("copy"))
+            .outerjoin(mine, mine.c.notification_id == notifications.c.id)  # one that shows an answer has no members
+            .where(notifications.c.id.in_(ids))
+            .order_by(notifications.c.id, mine.c.alert_id)
+        )
+        found = _messages(connection, query)
+        HeldRepository().cancel(connection, ids, now)
+        return found
 
     def take_out(self, connection: Connection, message: HeldMessage, rank: int, hold: Hold, now: datetime) -> None:
         """Hold what a message that is about to leave tells of one alert; a digest goes on without it."""

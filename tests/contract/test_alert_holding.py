@@ -2,6 +2,7 @@
 
 import logging
 from datetime import timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 from alert_outbox import Outbox
@@ -12,9 +13,10 @@ from roundsman.alerts.condition import Condition
 from roundsman.alerts.rules.matcher import Matcher
 from roundsman.alerts.rules.route import Inhibition, Route, RouteLevel, Rules
 from roundsman.alerts.silencing import Ended, Silencer
+from roundsman.cli.alert_why import words_of
 from roundsman.clock import ManualClock
 from roundsman.repositories.alert_answers import AlertAnswers, Answered, Author
-from roundsman.repositories.alerts import Severity
+from roundsman.repositories.alerts import AlertRepository, Severity
 from roundsman.repositories.audience import Audience, Mention
 from roundsman.repositories.engine import Store
 from roundsman.repositories.silences import NewSilence, Silence
@@ -322,6 +324,33 @@ def test_what_waits_for_a_channel_that_is_not_set_up_any_more_is_told_on_others(
     assert {status for _, _, status in statuses(outbox)} == {"cancelled"}
     assert outbox.trail("1")[-2].detail["reason"] == "the channel is not set up any more; it goes where it would go now"
     assert outbox.keep(days=1) == 0
+
+
+def test_changes_for_a_channel_that_is_gone_are_given_up_after_a_day_so_that_their_alerts_can_go(
+    outbox: Outbox,
+) -> None:
+    outbox.fire("1", "2", "3", audience=Audience("Sales", ("slack", "hook")))
+    outbox.drain()
+    outbox.drain("hook")
+    outbox.resolve("1", "2")
+    acknowledge(outbox, "3")
+    outbox.channels = ("hook",)
+    outbox.drain("hook")
+    outbox.keep(hours=23)
+    assert {status for _, event, _, status in outbox.told() if event == "resolved"} == {"pending"}, "it may come back"
+    outbox.keep(hours=2)
+    assert {status for _, event, _, status in outbox.told() if event == "resolved"} == {"cancelled"}
+    for subject in ("1", "2"):
+        last = outbox.trail(subject)[-1]
+        assert (last.event, last.channel, last.detail["news"]) == ("cancelled", "slack", "resolved")
+        assert words_of(last, ZoneInfo("UTC")) == (
+            "not told of its end on slack: the channel is not set up any more, and the message that was to show it is "
+            "there alone"
+        )
+    assert outbox.trail("3")[-1].detail["news"] == "changed"
+    assert outbox.keep(days=1) == 0
+    with outbox.store.write() as connection:
+        assert AlertRepository().prune(connection, outbox.clock.now(), limit=9) == 2
 
 
 # --- rising by a route ---

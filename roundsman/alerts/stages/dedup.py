@@ -17,6 +17,7 @@ class Pointless(StrEnum):
     ACKNOWLEDGED = "somebody has acknowledged it"
     RISEN = "a higher level is told on this channel"
     NO_CHANNEL = "the channel is not set up any more; it goes where it would go now"
+    NO_MESSAGE = "the channel is not set up any more, and the message that was to show it is there alone"
 
 
 @dataclass(frozen=True)
