@@ -15,6 +15,7 @@ from roundsman.monitor.judges import dissent, other_judges
 from roundsman.repositories.alerts import AlertRepository
 from roundsman.repositories.channels import ChannelRepository
 from roundsman.repositories.daemons import DaemonRecord, DaemonRepository
+from roundsman.repositories.held import HeldRepository
 from roundsman.repositories.notifications import NotificationRepository
 
 app = command_group()
@@ -45,7 +46,13 @@ def status(ctx: typer.Context, as_json: Annotated[bool, typer.Option("--json", h
         if channel["off_since"]:
             words = f"OFF for {short_duration(now - channel['off_since'])}"
         reason = f" ({channel['off_reason']})" if channel["off_reason"] else ""
-        say(f"Channel {channel['channel']}: {words}, {channel['waiting']} waiting{reason}")
+        say(f"Channel {channel['channel']}: {words}, {channel['waiting']} waiting{_held_words(channel['held'])}{reason}")
+
+
+def _held_words(held: Mapping[str, int]) -> str:
+    """`, 3 held (1 quiet hours, 2 silence)`."""
+    by = ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in held.items())
+    return f", {sum(held.values())} held ({by})" if held else ""
 
 
 def _say_daemons(found: Mapping[str, Any], now: datetime) -> None:
@@ -68,6 +75,7 @@ def _look(session: Session) -> dict[str, Any]:
         paused = app_.ticks.paused(connection)
         states = ChannelRepository().states(connection)
         waiting = NotificationRepository().backlog(connection)
+        held = HeldRepository().counts(connection)
         open_alerts = AlertRepository().count_open(connection)
     return {
         "now": now,
@@ -105,9 +113,10 @@ def _look(session: Session) -> dict[str, Any]:
                 "off_since": state.off_since,
                 "off_reason": state.off_reason,
                 "waiting": waiting.get(name, 0),
+                "held": {by.value: count for by, count in held.get(name, {}).items()},
             }
             for name, state in sorted(states.items())
-            if name in set_up or waiting.get(name, 0)
+            if name in set_up or waiting.get(name, 0) or name in held
         ],
     }
 

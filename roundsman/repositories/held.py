@@ -64,6 +64,19 @@ class HeldRepository:
         found: datetime | None = connection.execute(select(func.min(notifications.c.not_before)).where(HELD)).scalar()
         return found
 
+    def counts(self, connection: Connection) -> dict[str, dict[HeldBy, int]]:
+        """How many are held on each channel, by what holds them."""
+        query = (
+            select(notifications.c.channel, notifications.c.held_by, func.count().label("held"))
+            .where(HELD)
+            .group_by(notifications.c.channel, notifications.c.held_by)
+            .order_by(notifications.c.channel, notifications.c.held_by)
+        )
+        found: dict[str, dict[HeldBy, int]] = {}
+        for row in connection.execute(query):
+            found.setdefault(row.channel, {})[HeldBy(row.held_by)] = row.held
+        return found
+
     def due(self, connection: Connection, now: datetime, limit: int) -> list[HeldMessage]:
         """Those to be looked at, the oldest first. Nobody else gets the same ones in a transaction at the same time."""
         query = (

@@ -19,6 +19,8 @@ from roundsman.errors import EXIT_DONE
 from roundsman.repositories.channels import ChannelRepository
 from roundsman.repositories.daemons import DaemonRecord, DaemonRepository
 from roundsman.repositories.engine import Store, StoreOptions
+from roundsman.repositories.held import HeldRepository
+from roundsman.repositories.notifications import HeldBy, Hold
 from roundsman.repositories.schema import ensure_schema
 from roundsman.repositories.watch_list import AnsweringClock
 
@@ -55,6 +57,25 @@ def test_a_channel_that_was_taken_away_is_not_called_on(status: Call, tmp_path: 
     assert lines[1:] == ["Channel slack: not set up any more, 1 waiting"]
     found = {entry["channel"]: entry["set_up"] for entry in json.loads(status("--json"))["channels"]}
     assert found == {"console": True, "slack": False}
+
+
+def test_what_is_held_is_counted_by_what_holds_it(status: Call, tmp_path: Path) -> None:
+    clock = SystemClock()
+    (tmp_path / "var").mkdir()
+    url = URL.create("sqlite", database=str(tmp_path / "var" / "roundsman.db"))
+    now = clock.now()
+    with closing(Store(StoreOptions(url))) as store:
+        ensure_schema(store, backups=tmp_path, clock=clock)
+        with AlertBook(store, clock, ["console"], lambda: None).transaction("monitor") as desk:
+            desk.fire_all([unreplied(f"c-{number}", now) for number in range(4)])
+        with store.write() as connection:
+            ChannelRepository().register(connection, {"console": "x"})
+            for number, by in enumerate((HeldBy.SILENCE, HeldBy.QUIET_HOURS, HeldBy.SILENCE), start=1):
+                HeldRepository().hold(connection, number, Hold(by, now + timedelta(hours=1), "for a test"))
+    lines = [line for line in status().splitlines() if line.startswith("Channel")]
+    assert lines == ["Channel console: on, 1 waiting, 3 held (1 quiet hours, 2 silence)"]
+    (channel,) = json.loads(status("--json"))["channels"]
+    assert (channel["waiting"], channel["held"]) == (1, {"quiet_hours": 1, "silence": 2})
 
 
 def test_a_daemon_that_judges_by_other_policies_is_named(status: Call, tmp_path: Path) -> None:
