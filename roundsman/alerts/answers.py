@@ -21,6 +21,7 @@ from roundsman.alerts.action import Action
 from roundsman.alerts.answerers import Answerer, Answerers
 from roundsman.alerts.channels.seal import Seal
 from roundsman.alerts.message import one_line
+from roundsman.alerts.refusals import Refusals
 from roundsman.alerts.reply import Refused, Reply
 from roundsman.alerts.templates import Language
 from roundsman.alerts.templates.answers import sentence
@@ -97,6 +98,7 @@ class AnswerDesk:
         self._alerts = AlertRepository()
         self._notifications = NotificationRepository()
         self._presses = PressRepository()
+        self._refusals = Refusals(clock)
 
     def press(self, press: Press, seal: Seal) -> str:
         """See to a button. Returns the sentence for whoever pressed it."""
@@ -213,8 +215,5 @@ class AnswerDesk:
         )  # fmt: skip
 
     def _note_refusal(self, press: Press, refused: Refused) -> None:
-        who = f"{one_line(press.user_name, _LONGEST_NAME)} ({press.service}:{one_line(press.user_id, _LONGEST_NAME)})"
-        if refused is Refused.STRANGER:
-            log.warning("%s pressed a button and may not answer: no id of the staff, nor in ALERT_ANSWERERS", who)
-        else:
-            log.warning("%s pressed a button that is none of ours; nothing was changed", who)
+        user = f"{press.service}:{one_line(press.user_id, _LONGEST_NAME)}"
+        self._refusals.note(user, f"{one_line(press.user_name, _LONGEST_NAME)} ({user})", refused)

@@ -46,7 +46,9 @@ def status(ctx: typer.Context, as_json: Annotated[bool, typer.Option("--json", h
         if channel["off_since"]:
             words = f"OFF for {short_duration(now - channel['off_since'])}"
         reason = f" ({channel['off_reason']})" if channel["off_reason"] else ""
-        say(f"Channel {channel['channel']}: {words}, {channel['waiting']} waiting{_held_words(channel['held'])}{reason}")
+        say(
+            f"Channel {channel['channel']}: {words}, {channel['waiting']} waiting{_held_words(channel['held'])}{reason}"
+        )
 
 
 def _held_words(held: Mapping[str, int]) -> str:
