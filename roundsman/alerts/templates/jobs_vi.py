@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING
 
+from roundsman.alerts.templates.errors_vi import error_vi
 from roundsman.alerts.templates.vi import duration, moment
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ def job_failing(facts: "JobsFacts") -> tuple[str, ...]:
         verb = "cùng gặp một lỗi"
     times = "" if facts.times < 2 else f", {facts.times} lần liên tiếp{'' if facts.is_whole else ' trở lên'}"
     return (
-        f"{_jobs(facts)} {verb}: {facts.error}" if facts.error else f"{_jobs(facts)} {verb}",
+        f"{_jobs(facts)} {verb}: {error_vi(facts.error)}" if facts.error else f"{_jobs(facts)} {verb}",
         f"Từ {moment(facts.since)}{times}",
         *_next(facts),
     )

@@ -3,6 +3,7 @@
 from datetime import datetime, timedelta
 
 from roundsman.alerts.templates.digest import DigestFacts
+from roundsman.alerts.templates.errors_vi import error_vi, resolution_vi
 from roundsman.alerts.templates.facts import PageFacts, UnrepliedFacts
 
 OPEN_CONVERSATION = "Mở hội thoại"
@@ -48,8 +49,8 @@ def unreplied_resolved(facts: UnrepliedFacts) -> tuple[str, ...]:
 
 
 def _resolution(resolution: str) -> str:
-    by = resolution.removeprefix("resolved by ")
-    return f"{by} đã xử lý" if by != resolution else _RESOLUTIONS.get(resolution, _NOT_WATCHED)
+    by = resolution_vi(resolution)
+    return by if by != resolution else _RESOLUTIONS.get(resolution, _NOT_WATCHED)
 
 
 def page_stale(facts: PageFacts) -> tuple[str, ...]:
@@ -57,7 +58,7 @@ def page_stale(facts: PageFacts) -> tuple[str, ...]:
     return (
         f"{_page(facts)} {age}không có dữ liệu mới",
         "Tạm ngừng nhắc khách chờ trên trang này cho đến khi có dữ liệu mới",
-        *([f"Lỗi gần nhất: {facts.error}"] if facts.error else []),
+        *([f"Lỗi gần nhất: {error_vi(facts.error)}"] if facts.error else []),
     )
 
 
@@ -70,7 +71,7 @@ def sync_failed(facts: PageFacts) -> tuple[str, ...]:
     return (
         f"{_page(facts)} đã ngừng đồng bộ{f': {why}' if why else ''}",
         "Không thể nhắc khách chờ trên trang này cho đến khi khắc phục xong",
-        *([f"Lỗi gần nhất: {facts.error}"] if facts.error else []),
+        *([f"Lỗi gần nhất: {error_vi(facts.error)}"] if facts.error else []),
     )
 
 
@@ -117,7 +118,7 @@ def generic_firing(what: str, subject: str, severity: str, since: datetime) -> t
 
 
 def generic_resolved(what: str, subject: str, lasted: timedelta, resolution: str) -> tuple[str, ...]:
-    why = f": {resolution}" if resolution else ""
+    why = f": {resolution_vi(resolution)}" if resolution else ""
     return (f"{what}: {subject} đã hết sau {duration(lasted)}{why}",)
 
 
