@@ -7,9 +7,9 @@ from typing import Annotated, Any
 
 import typer
 
+from roundsman.alerts.preview import Preview, Wait, preview
 from roundsman.alerts.rules.facts import NAMES, facts_of_alert
 from roundsman.alerts.rules.matcher import cover
-from roundsman.alerts.rules.preview import Preview, Wait, preview
 from roundsman.alerts.rules.route import DEFAULT_ROUTE, Inhibition, Rules
 from roundsman.alerts.stages.silence import Mute
 from roundsman.cli.arguments import AtOption, JsonOption, moment_of, plain_text

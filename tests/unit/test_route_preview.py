@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from policy_samples import SHOP, rules_of
 
+from roundsman.alerts.preview import Preview, preview
 from roundsman.alerts.rules.facts import facts_of
-from roundsman.alerts.rules.preview import Preview, preview
 from roundsman.alerts.rules.route import DEFAULT_ROUTE, Rules
 from roundsman.repositories.alerts import Severity
 
@@ -81,6 +81,20 @@ def test_who_is_off_duty_is_called_later_unless_it_is_bad_enough() -> None:
     assert found("job_failing", CLOSED, Severity.HIGH).off_duty == {}
     assert found("job_failing", OPEN).off_duty == {}
     assert found("held", CLOSED).off_duty == {}  # all of it waits
+
+
+def test_in_a_chat_with_somebody_who_is_off_duty_all_of_it_waits() -> None:
+    rules = rules_of(
+        SHOP + '[staff.hoa]\nname = "Hoa"\ntelegram = "88"\ncalendar = "shop"\n'
+        '[[route]]\nname = "hers"\nmention = ["hoa"]\n'
+    )
+    facts = facts_of("held", Severity.MEDIUM, 1, "subject", None, {})
+    seen = preview(rules, facts, ("telegram:88",), CLOSED)
+    assert seen.wait is not None
+    assert (seen.wait.until, seen.off_duty) == (NEXT_MORNING, {})
+    assert preview(rules, facts, ("telegram:88",), OPEN).wait is None
+    beside = preview(rules, facts, ("telegram:88", "console"), CLOSED)
+    assert (beside.wait, [mention.name for mention in beside.off_duty]) == (None, ["Hoa"])
 
 
 def test_a_level_has_its_own_people_and_channels() -> None:
