@@ -24,6 +24,7 @@ from roundsman.alerts.answers import AnswerDesk, Press
 from roundsman.alerts.channels.base import HTTP_TIMEOUT, DeliveryError, Fault, digest
 from roundsman.alerts.channels.seal import Seal
 from roundsman.alerts.channels.slack_api import SILENT, SlackApi, escape
+from roundsman.alerts.listeners.thread import ListeningThread
 from roundsman.alerts.listeners.trouble import FIRST_PAUSE, Trouble
 from roundsman.clock import Clock
 from roundsman.errors import StoreError
@@ -60,43 +61,26 @@ class SlackListener:
         confirm_within: timedelta = CONFIRM_WITHIN,
     ) -> None:
         self.identity = digest("slack answers", app_token, bot_token, api_url)
-        self._clock = clock
         self._seal = seal
         self._ping = ping
         self._opener = SlackApi(app_token, clock, api_url=api_url, timeout=timeout)
         self._bot = SlackApi(bot_token, clock, api_url=api_url, timeout=timeout)
-        self._stopping = threading.Event()
-        self._thread: threading.Thread | None = None
+        self._thread = ListeningThread("Slack", clock, LONGEST_SILENCE)
         self._trouble = Trouble("Slack", first_pause)
         self._confirm_within = confirm_within
-        self._beat = 0.0
-        self._pause_s = 0.0
 
     def __repr__(self) -> str:
         return "SlackListener()"
 
     def start(self, desk: AnswerDesk) -> None:
-        self._stopping = threading.Event()
-        self._expect_within(timedelta(0))
-        work = (desk, self._stopping)
-        self._thread = threading.Thread(target=self._work, args=work, name="listen-slack", daemon=True)
-        self._thread.start()
+        self._thread.start(lambda stopping: self._work(desk, stopping))
 
     def stop(self) -> None:
         """Let go of the connection; what Slack has told of until then is seen to."""
-        self._stopping.set()
-        if self._thread is not None:
-            self._thread.join(STOP_PATIENCE_S)
-        self._thread = None
+        self._thread.stop(STOP_PATIENCE_S)
 
     def ill(self) -> str | None:
-        if self._thread is None or self._stopping.is_set():
-            return None
-        if not self._thread.is_alive():
-            return "the thread that listens to Slack does not live"
-        late = self._clock.monotonic() - self._beat - self._pause_s
-        hangs = late > LONGEST_SILENCE.total_seconds()
-        return f"the thread that listens to Slack hangs for {late:.0f} s" if hangs else None
+        return self._thread.ill()
 
     # --- the connection ---
 
@@ -105,9 +89,9 @@ class SlackListener:
         client.socket_mode_request_listeners.append(lambda connection, request: self._hear(desk, connection, request))
         try:
             while not stopping.is_set():
-                self._expect_within(timedelta(0))
+                self._thread.expect_within(timedelta(0))
                 pause = self._look_after(client)
-                self._expect_within(pause)
+                self._thread.expect_within(pause)
                 stopping.wait(pause.total_seconds())
         finally:
             client.close()
@@ -133,9 +117,6 @@ class SlackListener:
         if not isinstance(url, str) or not url.startswith(("wss://", "ws://")):
             raise DeliveryError(Fault.TEMPORARY, "Slack named no address to connect to")
         return url
-
-    def _expect_within(self, pause: timedelta) -> None:
-        self._beat, self._pause_s = self._clock.monotonic(), pause.total_seconds()
 
     # --- presses ---
 

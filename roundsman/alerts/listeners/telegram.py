@@ -17,6 +17,7 @@ from roundsman.alerts.answers import AnswerDesk, Press
 from roundsman.alerts.channels.base import HTTP_TIMEOUT, DeliveryError, digest
 from roundsman.alerts.channels.seal import Seal
 from roundsman.alerts.channels.telegram_api import TelegramApi
+from roundsman.alerts.listeners.thread import ListeningThread
 from roundsman.alerts.listeners.trouble import FIRST_PAUSE, Trouble
 from roundsman.alerts.message import cut
 from roundsman.clock import Clock
@@ -66,30 +67,21 @@ class TelegramListener:
         self._source = f"telegram {digest(bot_token)}"
         self._api = TelegramApi(bot_token, clock, api_url=api_url, timeout=timeout)
         self._pollers = PollerRepository()
-        self._stopping = threading.Event()
+        self._thread = ListeningThread("Telegram", clock, self._lease)
         self._seeing = threading.Lock()
         """Held while presses are seen to, not while they are waited for."""
-        self._thread: threading.Thread | None = None
-        self._beat = 0.0
-        self._next_beat_s = 0.0
         self._trouble = Trouble("Telegram", first_pause)
 
     def __repr__(self) -> str:
         return "TelegramListener()"
 
     def start(self, desk: AnswerDesk) -> None:
-        self._stopping = threading.Event()  # a thread of before may still wait for Telegram, and must not come back
-        self._expect_within(0.0)
-        work = (desk, self._stopping)
-        self._thread = threading.Thread(target=self._work, args=work, name="listen-telegram", daemon=True)
-        self._thread.start()
+        self._thread.start(lambda stopping: self._work(desk, stopping))
 
     def stop(self) -> None:
         """A request that waits at Telegram is left alone: what it may still bring is not confirmed, and comes again."""
-        self._stopping.set()
-        if self._thread is None:
+        if not self._thread.stop():
             return
-        self._thread = None
         if self._seeing.acquire(timeout=STOP_PATIENCE_S):
             self._seeing.release()
         try:
@@ -99,12 +91,7 @@ class TelegramListener:
             return  # the lease ends by itself
 
     def ill(self) -> str | None:
-        if self._thread is None or self._stopping.is_set():
-            return None
-        if not self._thread.is_alive():
-            return "the thread that listens to Telegram does not live"
-        late = self._clock.monotonic() - self._beat
-        return f"the thread that listens to Telegram hangs for {late:.0f} s" if late > self._next_beat_s else None
+        return self._thread.ill()
 
     def run_once(self, desk: AnswerDesk, stopping: threading.Event | None = None) -> timedelta:
         """Ask once, and see to what came. Returns how long to wait before the next time.
@@ -133,7 +120,7 @@ class TelegramListener:
         last: int | None = None
         try:
             for update in updates:
-                self._expect_within(0.0)
+                self._thread.expect_within(timedelta(0))
                 number = update.get("update_id") if isinstance(update, dict) else None
                 if isinstance(number, int) and -(2**63) <= number < 2**63:
                     self._answer(desk, update.get("callback_query"))
@@ -161,7 +148,7 @@ class TelegramListener:
 
     def _work(self, desk: AnswerDesk, stopping: threading.Event) -> None:
         while not stopping.is_set():
-            self._expect_within(0.0)
+            self._thread.expect_within(timedelta(0))
             try:
                 pause = self.run_once(desk, stopping)
                 self._trouble.over()
@@ -172,12 +159,8 @@ class TelegramListener:
             except Exception:
                 log.exception("Listening to Telegram failed")
                 pause = self._trouble.pause("a fault of ours")
-            self._expect_within(pause.total_seconds())
+            self._thread.expect_within(pause)
             stopping.wait(pause.total_seconds())
-
-    def _expect_within(self, pause_s: float) -> None:
-        self._beat = self._clock.monotonic()
-        self._next_beat_s = pause_s + self._lease.total_seconds()
 
 
 def _press(query: Any) -> Press | None:
