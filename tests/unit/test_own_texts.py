@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from roundsman.alerts.message import LONGEST_LINE, Message
 from roundsman.alerts.templates import KINDS, Language, render, render_digest
 from roundsman.alerts.templates.own import FolderTexts
-from roundsman.alerts.templates.samples import SAMPLES, sample_scenes
+from roundsman.alerts.templates.samples import SAMPLES, sample_digests, sample_scenes
 from roundsman.alerts.templates.values import MOST_LINES
-from roundsman.alerts.templates.variables import FACTS, variables_of
+from roundsman.alerts.templates.variables import FACTS, variables_of, variables_of_digest
 from roundsman.errors import ConfigurationError
 from roundsman.repositories.alerts import Alert, AlertStatus, Severity
 from roundsman.repositories.audience import Audience
@@ -88,6 +88,46 @@ def test_a_digest_takes_its_lines_from_the_template() -> None:
     digest = render_digest(found, FIRING, VI, OPENED, ZONE, audience=Audience("Sales"), own=own)
     assert [item.text for item in digest.items] == ["Minh (23')", "Lan (23')"]
     assert digest.title == "2 khách chờ quá lâu (Sales)"
+
+
+DIGEST = """
+    {% block title %}{{ left }}/{{ total }} ({{ team }}), {{ event }}{% endblock %}
+    {% block lines %}
+    {{ longest | duration }}
+    {% for page, count in by_page %}{{ page }}: {{ count }} {% endfor %}
+    {% endblock %}
+"""
+
+
+def test_what_stands_above_a_digest_can_be_said_in_other_words() -> None:
+    own = FolderTexts({"digest.vi.j2": DIGEST, "short/digest.vi.j2": "{% block title %}{{ left }}!{% endblock %}"})
+    found = [alert(), alert(number=2)]
+    digest = render_digest(found, FIRING, VI, OPENED, ZONE, audience=Audience("Sales"), own=own)
+    assert (digest.title, digest.lines) == ("2/2 (Sales), firing", ("23 phút", "Shop A: 2"))
+    over = replace(found[0], status=AlertStatus.RESOLVED, resolved_at=OPENED, resolution="answered")
+    changed = render_digest([over, found[1]], RESOLVED, VI, OPENED, ZONE, own=own)
+    assert changed.title == "1/2 (None), changed"
+    assert render_digest([over], RESOLVED, VI, OPENED, ZONE, own=own).title == "0/1 (None), resolved"
+    short = render_digest(found, FIRING, VI, OPENED, ZONE, audience=Audience("Sales", template="short"), own=own)
+    built_in = render_digest(found, FIRING, VI, OPENED, ZONE, audience=Audience("Sales"))
+    assert (short.title, short.lines) == ("2!", built_in.lines)
+    assert render_digest(found, FIRING, EN, OPENED, ZONE, own=own).title == "2 customers have waited too long"
+
+
+def test_a_job_that_calls_its_alerts_digests_has_no_template_for_them() -> None:
+    subject = alert("digest")
+    assert said({"digest.vi.j2": DIGEST}, subject) == render(subject, FIRING, VI, OPENED, ZONE)
+
+
+def test_a_template_of_digests_is_tried_as_well() -> None:
+    assert faults("{% block item %}x{% endblock %}", "digest.vi.j2") == [
+        "ALERT_TEMPLATES: digest.vi.j2: there is no block item; the blocks are title, lines."
+    ]
+    assert faults("{% block lines %}\n{{ customer }}{% endblock %}", "digest.vi.j2") == [
+        "ALERT_TEMPLATES: digest.vi.j2 line 2: 'customer' is undefined (tried on a warning digest of "
+        "conversation_unreplied with every fact)."
+    ]
+    assert faults("{% block title %}{% if elsewhere %}x{% endif %}{{ team.name }}{% endblock %}", "digest.en.j2")
 
 
 def test_parts_can_be_shared_and_the_built_in_text_be_used() -> None:
@@ -211,6 +251,8 @@ def test_every_kind_has_samples_with_all_its_facts_and_with_none() -> None:
 
 def test_the_page_about_texts_names_every_variable() -> None:
     page = (Path(__file__).parents[2] / "docs" / "texts.md").read_text()
+    for name in variables_of_digest(next(iter(sample_digests()))[1], ("x",)):
+        assert f"`{name}`" in page, name
     for kind in (*KINDS, "disk_full"):
         scene = next(iter(sample_scenes(kind)))[1]
         for name in variables_of(scene, ("x",)):

@@ -19,7 +19,7 @@ from zoneinfo import ZoneInfo
 from roundsman.alerts.message import Message, one_line, web_link
 from roundsman.alerts.templates import en, vi
 from roundsman.alerts.templates.contacts import shown
-from roundsman.alerts.templates.digest import DigestFacts, digest_message
+from roundsman.alerts.templates.digest import DigestFacts, DigestScene, digest_message
 from roundsman.alerts.templates.facts import PageFacts, Scene, UnrepliedFacts
 from roundsman.alerts.templates.jobs import JOB_KINDS
 from roundsman.logs import fields
@@ -71,6 +71,7 @@ class OwnTexts(Protocol):
 
     def told(self, scene: Scene, language: Language, built_in: tuple[str, ...]) -> tuple[str, ...]: ...
     def item(self, scene: Scene, language: Language, built_in: str) -> str: ...
+    def digest(self, digest: DigestScene, language: Language, built_in: tuple[str, ...]) -> tuple[str, ...]: ...
 
 
 TEXTS: Mapping[Language, Texts] = {Language.ENGLISH: en, Language.VIETNAMESE: vi}
@@ -147,12 +148,12 @@ def render_digest(
 
     changed = event.is_change
     incident = _incident("digest", alerts[0])
+    text = digest_built_in(facts, language, is_change=changed)
+    if own is not None:
+        shown_as = NotificationEvent.RESOLVED if is_over else NotificationEvent.CHANGED if changed else told_as
+        text = own.digest(DigestScene(facts, shown_as, audience.template), language, text)
     message = digest_message(
-        scenes,
-        texts.digest_ended(facts) if changed else texts.digest_firing(facts),
-        item,
-        event=NotificationEvent.RESOLVED if is_over else told_as,
-        more=texts.MORE,
+        scenes, text, item, event=NotificationEvent.RESOLVED if is_over else told_as, more=texts.MORE
     )
     return replace(
         message,
@@ -178,6 +179,11 @@ def render_test(language: Language, now: datetime, zone: ZoneInfo) -> Message:
 def told_built_in(scene: Scene, language: Language) -> tuple[str, ...]:
     """The title and the lines, by the alert's kind."""
     return KINDS.get(scene.alert.kind, _generic)(TEXTS[language], scene)
+
+
+def digest_built_in(facts: DigestFacts, language: Language, *, is_change: bool) -> tuple[str, ...]:
+    """The title and the lines above what a digest tells of."""
+    return (TEXTS[language].digest_ended if is_change else TEXTS[language].digest_firing)(facts)
 
 
 def _said(scene: Scene, language: Language, own: OwnTexts | None) -> tuple[str, ...]:

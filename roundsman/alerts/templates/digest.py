@@ -57,6 +57,17 @@ class DigestFacts:
         )
 
 
+@dataclass(frozen=True)
+class DigestScene:
+    """One digest as it is told now."""
+
+    facts: DigestFacts
+    event: NotificationEvent
+    """CHANGED: some of it is over by now; RESOLVED: all of it."""
+    template: str | None = None
+    """The folder of one's own texts that its route asks for."""
+
+
 def digest_message(
     scenes: Sequence[Scene],
     text: tuple[str, ...],

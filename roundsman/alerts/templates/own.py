@@ -17,24 +17,27 @@ import hashlib
 import logging
 import re
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any
 
 from jinja2 import Environment, Template, TemplateError, TemplateSyntaxError
 
 from roundsman.alerts.message import one_line
-from roundsman.alerts.templates import KINDS, TEXTS, Language, told_built_in
+from roundsman.alerts.templates import KINDS, TEXTS, Language, digest_built_in, told_built_in
+from roundsman.alerts.templates.digest import DigestScene
 from roundsman.alerts.templates.facts import Scene
 from roundsman.alerts.templates.grammar import Folder, is_part
-from roundsman.alerts.templates.samples import sample_scenes
+from roundsman.alerts.templates.samples import sample_digests, sample_scenes
 from roundsman.alerts.templates.values import MOST_LINES, Values
-from roundsman.alerts.templates.variables import variables_of
+from roundsman.alerts.templates.variables import variables_of, variables_of_digest
 from roundsman.errors import ConfigurationError
 from roundsman.logs import fields
 from roundsman.repositories.notifications import NotificationEvent
 
 BLOCKS = ("title", "lines", "item")
+DIGEST = "digest"
+"""In place of a kind: the file for what stands above the items of a digest, of whatever kind they are."""
 _LONGEST_BLOCK = 20_000
 """Characters that are read of a block, blanks and empty lines included: a message is half as long."""
 
@@ -67,60 +70,59 @@ class FolderTexts:
             faults += wrong
             if template is not None:
                 self._templates[found["folder"], found["kind"], language] = template
-                faults += _unknown_blocks(template)
-                faults += self._tried(template, found["kind"], language)
+                faults += _unknown_blocks(template, found["kind"])
+                faults += _tried(template, found["kind"], language)
         if faults:
             raise ConfigurationError(list(dict.fromkeys(faults)))  # a part's are found wherever it is included
 
     def told(self, scene: Scene, language: Language, built_in: tuple[str, ...]) -> tuple[str, ...]:
         """The title and the lines for one piece of news; the built-in ones where no file says otherwise."""
-        template = self._template(scene, language)
-        return built_in if template is None else self._safely(template, scene, built_in, _told)
+        template, about = self._of(scene, language)
+        return self._safely(template, lambda: variables_of(scene, built_in), built_in, _told, about)
 
     def item(self, scene: Scene, language: Language, built_in: str) -> str:
         """The line of a digest."""
-        template = self._template(scene, language)
-        return built_in if template is None else self._safely(template, scene, (built_in,), _item)[0]
+        template, about = self._of(scene, language)
+        return self._safely(template, lambda: variables_of(scene, (built_in,)), (built_in,), _item, about)[0]
+
+    def digest(self, digest: DigestScene, language: Language, built_in: tuple[str, ...]) -> tuple[str, ...]:
+        """The title and the lines of a digest."""
+        template, about = self._found(digest.template, DIGEST, language), fields(ALERT_KIND=digest.facts.kind)
+        return self._safely(template, lambda: variables_of_digest(digest, built_in), built_in, _told, about)
 
     @property
     def folders(self) -> frozenset[str]:
         """Those that a route can name."""
         return frozenset(folder for folder, _, _ in self._templates if folder is not None)
 
-    def _template(self, scene: Scene, language: Language) -> Template | None:
-        kind = scene.alert.kind
-        own = self._templates.get((scene.template, kind, language))
-        return own or self._templates.get((None, kind, language))
+    def _of(self, scene: Scene, language: Language) -> tuple[Template | None, Mapping[str, str]]:
+        """The template of an alert, and journal fields about it."""
+        kind = scene.alert.kind  # a job of one's own may call its alerts digests
+        template = None if kind == DIGEST else self._found(scene.template, kind, language)
+        return template, fields(ALERT=scene.alert.fingerprint)
+
+    def _found(self, folder: str | None, kind: str, language: Language) -> Template | None:
+        return self._templates.get((folder, kind, language)) or self._templates.get((None, kind, language))
 
     def _safely(
         self,
-        template: Template,
-        scene: Scene,
+        template: Template | None,
+        variables: Callable[[], dict[str, Any]],
         built_in: tuple[str, ...],
         render: Callable[[Template, dict[str, Any]], tuple[str, ...]],
+        about: Mapping[str, str],
     ) -> tuple[str, ...]:
+        if template is None:
+            return built_in
         try:
-            return render(template, variables_of(scene, built_in))
+            return render(template, variables())
         except Exception as error:  # noqa: BLE001 - whatever a template does must not keep an alert back
             reason = _words(error)
             if (template.name, reason) not in self._failed:  # a storm would say it ten thousand times
                 self._failed.add((template.name, reason))
                 log.error("The template %s failed, and the built-in text is told instead: %s", template.name, reason,
-                          extra=fields(ALERT=scene.alert.fingerprint))  # fmt: skip
+                          extra=about)  # fmt: skip
             return built_in
-
-    def _tried(self, template: Template, kind: str, language: Language) -> list[str]:
-        """The first fault that samples bring to light."""
-        for words, scene in sample_scenes(kind):
-            built_in = told_built_in(scene, language)
-            try:
-                variables = variables_of(scene, built_in)
-                _told(template, variables)
-                if scene.event is not NotificationEvent.RESOLVED:
-                    _item(template, variables)
-            except Exception as error:  # noqa: BLE001 - a sandbox, a filter, an attribute: all are faults of the file
-                return [f"ALERT_TEMPLATES: {_place(template)}: {_words(error)} (tried on {words})."]
-        return []
 
 
 def _read(environment: Environment, name: str) -> tuple[Template | None, list[str]]:
@@ -131,6 +133,30 @@ def _read(environment: Environment, name: str) -> tuple[Template | None, list[st
         words = one_line(error.message or "is no template", 200).rstrip(".")
         end = "" if words.endswith("?") else "."
         return None, [f"ALERT_TEMPLATES: {error.name or name} line {error.lineno}: {words}{end}"]
+
+
+def _tried(template: Template, kind: str, language: Language) -> list[str]:
+    """The first fault that samples bring to light."""
+    for words, variables, has_item in _samples(kind, language):
+        try:
+            _told(template, variables)
+            if has_item:
+                _item(template, variables)
+        except Exception as error:  # noqa: BLE001 - a sandbox, a filter, an attribute: all are faults of the file
+            return [f"ALERT_TEMPLATES: {_place(template)}: {_words(error)} (tried on {words})."]
+    return []
+
+
+def _samples(kind: str, language: Language) -> Iterator[tuple[str, dict[str, Any], bool]]:
+    """Words, the variables, and whether there may be a line for it in a digest."""
+    if kind == DIGEST:
+        for words, digest in sample_digests():
+            text = digest_built_in(digest.facts, language, is_change=digest.event.is_change)
+            yield words, variables_of_digest(digest, text), False
+        return
+    for words, scene in sample_scenes(kind):
+        built_in = told_built_in(scene, language)
+        yield words, variables_of(scene, built_in), scene.event is not NotificationEvent.RESOLVED
 
 
 def _told(template: Template, variables: dict[str, Any]) -> tuple[str, ...]:
@@ -162,20 +188,20 @@ def _misnamed(found: re.Match[str] | None, name: str) -> str | None:
         return f"ALERT_TEMPLATES: {name}: is no name for a template; write KIND.LANGUAGE.j2, or _NAME.j2 for a part."
     if found["language"] not in [each.value for each in Language]:
         return f"ALERT_TEMPLATES: {name}: there is no language {found['language']}; write en or vi."
-    near = get_close_matches(found["kind"], KINDS, n=1, cutoff=0.8)
-    if found["kind"] not in KINDS and near:
+    near = get_close_matches(found["kind"], [*KINDS, DIGEST], n=1, cutoff=0.8)
+    if found["kind"] not in (*KINDS, DIGEST) and near:
         return f"ALERT_TEMPLATES: {name}: did you mean {near[0]}.{found['language']}.j2?"
     return None
 
 
-def _unknown_blocks(template: Template) -> list[str]:
+def _unknown_blocks(template: Template, kind: str) -> list[str]:
     if not template.blocks:
         return [f"ALERT_TEMPLATES: {template.name}: has no block; write {{% block title %}}...{{% endblock %}}."]
-    names = ", ".join(BLOCKS)
+    known = BLOCKS[:2] if kind == DIGEST else BLOCKS
     return [
-        f"ALERT_TEMPLATES: {template.name}: there is no block {name}; the blocks are {names}."
+        f"ALERT_TEMPLATES: {template.name}: there is no block {name}; the blocks are {', '.join(known)}."
         for name in template.blocks
-        if name not in BLOCKS
+        if name not in known
     ]
 
 

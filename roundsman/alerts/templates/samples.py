@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from roundsman.alerts.templates.digest import DigestFacts, DigestScene
 from roundsman.alerts.templates.facts import Scene
 from roundsman.repositories.alerts import Alert, AlertStatus, Severity
 from roundsman.repositories.notifications import NotificationEvent
@@ -36,6 +37,23 @@ SAMPLES: Mapping[str, Mapping[str, Any]] = {
     **dict.fromkeys(("job_failing", "job_overrunning", "jobs_missed", "job_silent"), _JOB),
 }
 """The annotations of each kind, with every fact."""
+
+
+def sample_digests() -> Iterator[tuple[str, DigestScene]]:
+    """What a template of digests may meet, each with words for it."""
+    for kind in ("conversation_unreplied", "disk_full"):
+        scenes = [(words, each) for words, each in sample_scenes(kind)]
+        full = [each for words, each in scenes if "every" in words]
+        bare = [replace(each, team=None) for words, each in scenes if "hardly" in words]
+        for words, told in (("every fact", full), ("hardly any fact", bare)):
+            begun = [each for each in told if each.event is not NotificationEvent.RESOLVED]
+            over = [replace(each, alert=told[-1].alert) for each in begun]
+            for event, found in (
+                (NotificationEvent.WARNING, begun), (NotificationEvent.FIRING, begun),
+                (NotificationEvent.CHANGED, begun[:1] + over), (NotificationEvent.RESOLVED, over),
+            ):  # fmt: skip
+                facts = DigestFacts.of(found, is_warning=event is NotificationEvent.WARNING)
+                yield f"a {event} digest of {kind} with {words}", DigestScene(facts, event)
 
 
 def sample_scenes(kind: str) -> Iterator[tuple[str, Scene]]:

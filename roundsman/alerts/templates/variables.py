@@ -10,6 +10,7 @@ from typing import Any
 
 from roundsman.alerts.message import web_link
 from roundsman.alerts.templates.contacts import shown
+from roundsman.alerts.templates.digest import DigestScene
 from roundsman.alerts.templates.facts import PageFacts, Scene, UnrepliedFacts
 from roundsman.alerts.templates.jobs import JOB_KINDS, JobsFacts
 
@@ -51,6 +52,25 @@ def variables_of(scene: Scene, built_in: tuple[str, ...]) -> dict[str, Any]:
         return common
     facts = kind.of(scene)
     return common | {each.name: getattr(facts, each.name) for each in fields(facts)}
+
+
+def variables_of_digest(digest: DigestScene, built_in: tuple[str, ...]) -> dict[str, Any]:
+    """The variables for the title and the lines of a digest."""
+    facts = digest.facts
+    return {
+        "kind": facts.kind,
+        "event": digest.event.value,
+        "team": shown(facts.team, LONGEST_FACT) if facts.team else None,
+        "level": facts.level,
+        "total": facts.total,
+        "left": facts.left,
+        "answered": facts.answered,
+        "longest": facts.longest,
+        "by_page": facts.by_page,
+        "elsewhere": facts.elsewhere,
+        "title": shown(built_in[0]),
+        "lines": tuple(map(shown, built_in[1:])),
+    }
 
 
 def _named(values: Mapping[str, Any]) -> dict[str, object]:
