@@ -10,10 +10,8 @@ from typing import Any
 
 from sqlalchemy import Connection, Select, exists, func, insert, select, update
 
-from roundsman.repositories.alerts import AlertRepository
-from roundsman.repositories.audience import Audience
-from roundsman.repositories.held import HeldMessage, HeldRepository
-from roundsman.repositories.notifications import UNFINISHED, HeldBy, Hold, NotificationEvent, NotificationStatus
+from roundsman.repositories.held import HeldMessage, HeldRepository, entries_of
+from roundsman.repositories.notifications import UNFINISHED, Hold, NotificationStatus
 from roundsman.repositories.tables import notification_alerts, notifications
 
 _UNTRIED = (
@@ -156,16 +154,6 @@ class DepartingRepository:
 
 
 def _messages(connection: Connection, query: Select[Any]) -> list[HeldMessage]:
-    """One entry an alert: `query` gives messages with the alert (`member`) and its `copy`.
-
-    None of them is held, so they count as what is told again.
-    """
+    """`query` gives messages with the alert (`member`) and its `copy`."""
     rows = connection.execute(query).all()
-    known = {alert.id: alert for alert in AlertRepository().find_all(connection, {row.member for row in rows})}
-    return [
-        HeldMessage(
-            row.id, known[row.member], row.channel, NotificationEvent(row.event), row.level, row.copy,
-            Audience.from_json(row.audience), HeldBy.REPEAT, is_told_higher=known[row.member].level > row.level,
-        )
-        for row in rows
-    ]  # fmt: skip
+    return entries_of(connection, rows, lambda row, alert: alert.level > row.level)

@@ -4,11 +4,12 @@ A held message is about one alert. What is released together may become a digest
 whose rows go; which alert was told where remains in `notification_alerts`.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import Connection, delete, exists, func, select, text, update
+from sqlalchemy import Connection, Row, delete, exists, func, select, text, update
 
 from roundsman.repositories.alerts import Alert, AlertRepository
 from roundsman.repositories.audience import Audience
@@ -79,33 +80,18 @@ class HeldRepository:
 
     def due(self, connection: Connection, now: datetime, limit: int) -> list[HeldMessage]:
         """Those to be looked at, the oldest first. Nobody else gets the same ones in a transaction at the same time."""
+        mine = notification_alerts
         query = (
-            select(notifications)
+            select(notifications, mine.c.alert_id.label("member"), mine.c.copy)
+            .join(mine, mine.c.notification_id == notifications.c.id)
             .where(HELD, notifications.c.not_before <= now)
             .order_by(notifications.c.not_before, notifications.c.id)
             .limit(limit)
             .with_for_update(of=notifications, skip_locked=True)
         )
         rows = connection.execute(query).all()
-        if not rows:
-            return []
-        known = {alert.id: alert for alert in AlertRepository().find_all(connection, {row.alert_id for row in rows})}
-        copies = self._copies(connection, [row.id for row in rows])
-        higher = self._told_higher(connection, [row.id for row in rows])
-        return [
-            HeldMessage(
-                row.id,
-                known[row.alert_id],
-                row.channel,
-                NotificationEvent(row.event),
-                row.level,
-                copies[row.id],
-                Audience.from_json(row.audience),
-                HeldBy(row.held_by),
-                row.id in higher,
-            )
-            for row in rows
-        ]
+        higher = self._told_higher(connection, [row.id for row in rows]) if rows else set()
+        return entries_of(connection, rows, lambda row, alert: row.id in higher)
 
     def hold(self, connection: Connection, message_id: int, hold: Hold) -> None:
         """Hold it, or hold it on."""
@@ -220,11 +206,6 @@ class HeldRepository:
             return None
         return min((row.not_before for row in rows if row.status == NotificationStatus.HELD.value), default=None)
 
-    def _copies(self, connection: Connection, message_ids: Sequence[int]) -> dict[int, int]:
-        mine = notification_alerts
-        query = select(mine.c.notification_id, mine.c.copy).where(mine.c.notification_id.in_(message_ids))
-        return {row.notification_id: row.copy for row in connection.execute(query)}
-
     def _told_higher(self, connection: Connection, message_ids: Sequence[int]) -> set[int]:
         above, told = notification_alerts.alias("above"), notifications.alias("told")
         query = select(notifications.c.id).where(
@@ -239,3 +220,28 @@ class HeldRepository:
             ),
         )
         return set(connection.execute(query).scalars())
+
+
+def entries_of(
+    connection: Connection, rows: Sequence[Row[Any]], is_told_higher: Callable[[Row[Any], Alert], bool]
+) -> list[HeldMessage]:
+    """One entry an alert: `rows` are messages with the alert (`member`) and its `copy`.
+
+    A message that is not held counts as what is told again.
+    """
+    found = AlertRepository().find_all(connection, {row.member for row in rows}) if rows else []
+    known = {alert.id: alert for alert in found}
+    return [
+        HeldMessage(
+            row.id,
+            known[row.member],
+            row.channel,
+            NotificationEvent(row.event),
+            row.level,
+            row.copy,
+            Audience.from_json(row.audience),
+            HeldBy(row.held_by or HeldBy.REPEAT),
+            is_told_higher(row, known[row.member]),
+        )
+        for row in rows
+    ]
