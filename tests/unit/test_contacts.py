@@ -40,6 +40,17 @@ def test_a_number_is_covered_however_its_digits_are_grouped(number: str, before:
     assert told.endswith(after)
 
 
+@given(number=numbers(), zero=st.sampled_from("０٠۰०๐𝟎"))
+def test_digits_of_other_scripts_and_wide_ones_are_digits(number: str, zero: str) -> None:
+    other = "".join(chr(ord(zero) + int(char)) if char in "0123456789" else char for char in number)
+    assert covered(f"Lan {other} ạ") == covered(f"Lan {number} ạ")
+    assert covered(f"Lan {zero * 3}, 𝟏², ế") == f"Lan {zero * 3}, 𝟏², ế", "what is no number stays as it is written"
+
+
+def test_a_wide_at_sign_makes_an_address_too() -> None:
+    assert covered("Lan lan＠gmail．com nhé") == f"Lan {COVER} nhé"
+
+
 @given(
     number=st.from_regex(r"[1-9][0-9]{8,13}", fullmatch=True),
     gaps=st.lists(st.sampled_from(["", "", " ", "-", "."]), min_size=14, max_size=14),

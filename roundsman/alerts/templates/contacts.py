@@ -10,6 +10,8 @@ Whoever may know the number opens the conversation.
 """
 
 import re
+import unicodedata
+from functools import lru_cache
 
 from roundsman.alerts.message import LONGEST_LINE, cut, one_line
 
@@ -58,7 +60,22 @@ _KNOWN = re.compile(
 
 def covered(text: str) -> str:
     """The text without telephone numbers and e-mail addresses."""
-    return _KNOWN.sub(lambda found: found[0] if found["harmless"] else COVER, text)
+    plain = text if text.isascii() else "".join(map(_plain, text))
+    parts, end = [], 0
+    for found in _KNOWN.finditer(plain):
+        if not found["harmless"]:
+            parts += [text[end : found.start()], COVER]
+            end = found.end()
+    return "".join((*parts, text[end:]))
+
+
+@lru_cache(maxsize=4096)
+def _plain(char: str) -> str:
+    """The character that it stands for: digits and signs of other scripts, and wide ones, are as good as ours."""
+    if char.isdecimal():
+        return str(unicodedata.decimal(char))
+    wide = unicodedata.normalize("NFKC", char)
+    return wide if len(wide) == 1 and wide.isascii() else char
 
 
 def shown(value: object, longest: int = LONGEST_LINE) -> str:
