@@ -92,16 +92,17 @@ class Message:
         return called
 
     def listing(self, form: Callable[[Item], str], room: int) -> str:
-        """The items, a line each in the given form, as many as fit into so many characters."""
+        """The items, a line each in the given form, as many as fit into so many characters, of which those outside the
+        basic plane, such as emoji, count as two: services may count in UTF-16."""
         lines: list[str] = []
         used = 0
         for number, item in enumerate(self.items):
             line, left = form(item), len(self.items) - number
             rest = len(self.more.format(count=left)) + 1 if left > 1 else 0
-            if used + len(line) + 1 + rest > room:
+            if used + (length := _units(line)) + 1 + rest > room:
                 return "\n".join([*lines, self.more.format(count=left)])
             lines.append(line)
-            used += len(line) + 1
+            used += length + 1
         return "\n".join(lines)
 
 
@@ -121,6 +122,10 @@ def one_line(value: object, longest: int = LONGEST_LINE) -> str:
     spaced = " ".join(str(value).split())
     clean = "".join(char for char in spaced if char.isprintable())
     return cut(clean, longest)
+
+
+def _units(text: str) -> int:
+    return len(text) if text.isascii() else len(text.encode("utf-16-le", "replace")) // 2
 
 
 def cut(value: str, longest: int) -> str:

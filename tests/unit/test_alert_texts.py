@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from roundsman.alerts.message import Message, cut, escaped, one_line, web_link
-from roundsman.alerts.templates import TEXTS, Language, render, render_test
+from roundsman.alerts.templates import TEXTS, Language, render, render_digest, render_test
 from roundsman.repositories.alerts import Alert, AlertStatus, Severity
 from roundsman.repositories.notifications import NotificationEvent
 
@@ -169,3 +169,12 @@ def test_names_are_held_to_one_clean_line() -> None:
     assert [web_link(value) for value in ("https://a.b/c?d=1", "ftp://a", "https://a b", None, 7)] == [
         "https://a.b/c?d=1", None, None, None, None,
     ]  # fmt: skip
+
+
+def test_a_digest_of_names_that_are_all_emoji_fits_where_services_count_in_utf_16() -> None:
+    found = [replace(alert(customer_name="😀" * 10_000), id=number) for number in range(1, 101)]
+    listing = render_digest(found, NotificationEvent.FIRING, VI, OPENED, ZONE).listing(
+        lambda item: item.text[:200], 3000
+    )
+    assert 2000 < len(listing.encode("utf-16-le")) // 2 <= 3000
+    assert listing.endswith("mục khác")
