@@ -18,7 +18,7 @@ from roundsman.alerts.action import Action
 from roundsman.alerts.message import Answer, Message
 
 _MAC_BYTES = 12
-_FORM = re.compile(r"([a-z0-9]{2,8}):([0-9]{1,18}):([A-Za-z0-9_-]{16})")
+_FORM = re.compile(r"([a-z0-9]{2,8}):(0|[1-9][0-9]{0,17}):([A-Za-z0-9_-]{16})")
 
 
 class Asked(NamedTuple):
