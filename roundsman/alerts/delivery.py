@@ -87,21 +87,21 @@ class Courier:
         """When the first notification of each channel is due. Frees the claims of dead and silent senders."""
         now = self._clock.now()
         with self._store.read() as connection:
-            waiting = self._notifications.outlook(connection)
+            waiting = self._notifications.outlook(connection, now)
             stranded = self._handover.stranded(connection, self._names)
         others = {entry.owner for entry in waiting if entry.owner is not None and entry.owner != self._owner}
         dead = dead_owners(others)
         if dead or any(entry.owner is not None and entry.earliest <= now for entry in waiting):
             with self._store.write() as connection:
                 freed = self._claims.release(connection, dead, list(self._held.values()), now)
-                waiting = self._notifications.outlook(connection)
+                waiting = self._notifications.outlook(connection, now)
             if freed:
                 log.warning("Took over from another process, unfinished: notifications %d", freed)
         for name, why in stranded.items():
             self._move(name, f"it is switched off: {why}")
         if stranded:
             with self._store.read() as connection:
-                waiting = self._notifications.outlook(connection)
+                waiting = self._notifications.outlook(connection, now)
         return {entry.channel: entry.earliest for entry in waiting if entry.owner is None}
 
     def deliver_next(self, channel: Channel) -> tuple[Delivered, timedelta | None]:

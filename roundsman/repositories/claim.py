@@ -8,7 +8,13 @@ from typing import Any
 from sqlalchemy import ColumnElement, Row, Select, exists, or_, select
 
 from roundsman.repositories.audience import EVERYBODY, Audience
-from roundsman.repositories.notifications import UNFINISHED, NotificationEvent, NotificationStatus, is_off
+from roundsman.repositories.notifications import (
+    UNFINISHED,
+    NotificationEvent,
+    NotificationStatus,
+    is_of_the_future,
+    is_off,
+)
 from roundsman.repositories.tables import notifications
 
 
@@ -68,7 +74,7 @@ def next_due(channel: str, now: datetime) -> Select[Any]:
             UNFINISHED,
             notifications.c.channel == channel,
             notifications.c.status == NotificationStatus.PENDING.value,
-            notifications.c.not_before <= now,
+            or_(notifications.c.not_before <= now, is_of_the_future(now)),
             ~is_off(),
             or_(
                 told.c.id.is_(None),

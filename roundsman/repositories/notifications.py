@@ -9,9 +9,10 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, exists, func, or_, select, text
+from sqlalchemy import ColumnElement, Connection, Row, case, exists, func, literal, or_, select, text
 
 from roundsman.repositories.audience import EVERYBODY, Audience
+from roundsman.repositories.columns import UtcTime
 from roundsman.repositories.rows import InsertRows
 from roundsman.repositories.tables import channels, notification_alerts, notifications
 
@@ -170,9 +171,10 @@ class NotificationRepository:
             ],
         )  # fmt: skip
 
-    def outlook(self, connection: Connection) -> list[Waiting]:
+    def outlook(self, connection: Connection, now: datetime) -> list[Waiting]:
         """When something is next to be done, for all channels in one small query; nothing waits, nothing is read."""
-        earliest = func.min(func.coalesce(notifications.c.lease_until, notifications.c.not_before))
+        begins = case((is_of_the_future(now), literal(now, UtcTime())), else_=notifications.c.not_before)
+        earliest = func.min(func.coalesce(notifications.c.lease_until, begins))
         query = (
             select(notifications.c.channel, notifications.c.owner, earliest.label("earliest"))
             .where(UNFINISHED, or_(notifications.c.status == NotificationStatus.SENDING.value, ~is_off()))
@@ -222,6 +224,13 @@ class NotificationRepository:
 def is_off() -> ColumnElement[bool]:
     """Whether the channel of a notification is switched off."""
     return exists().where(channels.c.channel == notifications.c.channel, channels.c.off_since.is_not(None))
+
+
+def is_of_the_future(now: datetime) -> ColumnElement[bool]:
+    """Whether it is news that was made when the clock was ahead, and nobody has tried it: it leaves now, and not only
+    when its time has come once more."""
+    made = notifications.c
+    return (made.created_at > now) & (made.attempts == 0) & made.edits.is_(None)
 
 
 def _notification(row: Row[Any]) -> Notification:

@@ -246,11 +246,11 @@ def test_a_claim_is_freed_by_its_lease_or_its_owners_death(store: Store, book: A
 
 def test_the_outlook_names_what_is_next_for_each_channel(store: Store, book: AlertBook, clock: ManualClock) -> None:
     with store.read() as connection:
-        assert OUTBOX.outlook(connection) == []
+        assert OUTBOX.outlook(connection, clock.now()) == []
     fire(book, clock, "1", "2")
     mine = claimed(store, clock)
     with store.read() as connection:
-        seen = {(entry.channel, entry.owner): entry.earliest for entry in OUTBOX.outlook(connection)}
+        seen = {(entry.channel, entry.owner): entry.earliest for entry in OUTBOX.outlook(connection, clock.now())}
     assert seen == {
         ("slack", None): clock.now(), ("slack", ME): clock.now() + LEASE, ("telegram", None): clock.now(),
     }  # fmt: skip
@@ -258,7 +258,22 @@ def test_the_outlook_names_what_is_next_for_each_channel(store: Store, book: Ale
         CHANNELS.register(connection, {"telegram": "a"})
         CHANNELS.switch_off(connection, "telegram", "gone", clock.now())
         CLAIMS.failed(connection, mine, "no_text", clock.now())
-        assert [entry.channel for entry in OUTBOX.outlook(connection)] == ["slack"]
+        assert [entry.channel for entry in OUTBOX.outlook(connection, clock.now())] == ["slack"]
+
+
+def test_news_that_was_made_when_the_clock_was_ahead_leaves_at_once(
+    store: Store, book: AlertBook, clock: ManualClock
+) -> None:
+    fire(book, clock, "1")
+    clock.advance(timedelta(hours=-2))
+    with store.read() as connection:
+        assert {each.earliest for each in OUTBOX.outlook(connection, clock.now())} == {clock.now()}
+    mine = claimed(store, clock)
+    with store.write() as connection:
+        CLAIMS.retry(connection, mine, clock.now() + timedelta(seconds=15), "HTTP 503")
+    assert claim(store, clock) is None, "of what was tried the pause counts, or all tries would be used up at once"
+    clock.advance(timedelta(seconds=15))
+    assert sent(store, clock, claimed(store, clock))
 
 
 def test_deliveries_are_listed_by_alert(store: Store, book: AlertBook, clock: ManualClock) -> None:

@@ -187,7 +187,7 @@ def test_a_change_that_comes_too_soon_is_put_off_until_its_time(
         resolve(store, clock, sender, subject)
         drain(sender)
     with store.read() as connection:
-        (waiting,) = NotificationRepository().outlook(connection)
+        (waiting,) = NotificationRepository().outlook(connection, clock.now())
     assert waiting.earliest == clock.now() + DIGEST_REST, "the sender would ask again and again"
 
 
