@@ -115,6 +115,11 @@ def generic_resolved(what: str, subject: str, lasted: timedelta, resolution: str
     return (f"{what}: {subject} is over after {duration(lasted)}{why}",)
 
 
+def set_aside(name: str, lasted: timedelta, resolution: str) -> tuple[str, ...]:
+    """The end of what is not known to work again."""
+    return (f"{name} is reported no more after {duration(lasted)}: {resolution}",)
+
+
 def test(at: datetime) -> tuple[str, ...]:
     return ("Test message: Roundsman reaches you here", f"Sent {moment(at)}; nothing is wrong")
 

@@ -41,6 +41,14 @@ _SENTENCES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
 )  # fmt: skip
 
 
+_RESOLUTIONS: Mapping[str, str] = {
+    "the page is synced no more": "trang không còn được đồng bộ",
+    "nobody is told of its failures any more": "lỗi của tác vụ này không còn được nhắc",
+    "the counter is watched no more": "số liệu này không còn được theo dõi",
+    "it has brought nothing for so long that nothing else is known to be usual": "đã lâu không có kết quả nào",
+}
+
+
 def error_vi(error: str) -> str:
     """An error as a Vietnamese reader gets it."""
     for pattern, text in _SENTENCES:
@@ -53,4 +61,4 @@ def error_vi(error: str) -> str:
 def resolution_vi(resolution: str) -> str:
     """Why an alert is over; other reasons than ours stay as they are."""
     by = resolution.removeprefix("resolved by ")
-    return f"{by} đã xử lý" if by != resolution else resolution
+    return f"{by} đã xử lý" if by != resolution else _RESOLUTIONS.get(resolution, resolution)

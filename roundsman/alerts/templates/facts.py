@@ -14,6 +14,16 @@ from roundsman.repositories.notifications import NotificationEvent
 _PLATFORMS = {"messenger": "Messenger", "whatsapp": "WhatsApp", "tiktok": "TikTok", "tiktok_business": "TikTok"}
 """Names that a capital letter alone does not make right."""
 _MOST_CHARGED = 5
+_BY_HAND = "resolved by "
+_NOT_MENDED = frozenset(
+    {
+        "the page is synced no more",
+        "nobody is told of its failures any more",
+        "the counter is watched no more",
+        "it has brought nothing for so long that nothing else is known to be usual",
+    }
+)
+"""Why pages and jobs are let alone although nothing has become better, as those say who report them."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +56,21 @@ class Scene:
     @property
     def lasted(self) -> timedelta:
         return max((self.alert.resolved_at or self.now) - self.alert.since_at, timedelta(0))
+
+    @property
+    def is_set_aside(self) -> bool:
+        """Over by somebody's word or for want of interest: nothing is known to work again."""
+        why = self.alert.resolution or ""
+        is_over = self.event is NotificationEvent.RESOLVED
+        return is_over and (why.startswith(_BY_HAND) or why in _NOT_MENDED)
+
+    @property
+    def name(self) -> str:
+        """Of the page, or of the first job, that it is about."""
+        notes = self.alert.annotations
+        jobs = notes.get("jobs")
+        job = one_line(jobs[0], 100) if isinstance(jobs, list) and jobs else None
+        return text_of(notes, "page_name") or job or shown(self.alert.subject, 100)
 
 
 @dataclass(frozen=True)

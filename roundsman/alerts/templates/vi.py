@@ -122,6 +122,11 @@ def generic_resolved(what: str, subject: str, lasted: timedelta, resolution: str
     return (f"{what}: {subject} đã hết sau {duration(lasted)}{why}",)
 
 
+def set_aside(name: str, lasted: timedelta, resolution: str) -> tuple[str, ...]:
+    """The end of what is not known to work again."""
+    return (f"Không nhắc về {name} nữa sau {duration(lasted)}: {resolution_vi(resolution)}",)
+
+
 def test(at: datetime) -> tuple[str, ...]:
     return ("Tin nhắn thử: Roundsman gửi được đến đây", f"Gửi lúc {moment(at)}; không có sự cố nào")
 
