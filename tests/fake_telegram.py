@@ -3,16 +3,19 @@
 import itertools
 import json
 import time
+from collections import defaultdict, deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler
 from typing import Any
 
 from fake_chat import ChatServer, Shown, reply, status
+from telegram_chat import TelegramChat
 
 TOKEN = "123456789:AAtelegramSecretPartOfTheToken12345"
 CHAT = "-100200"
 LONGEST_POLL_S = 0.3
+_WRITING = ("sendMessage", "forwardMessage")
 
 
 class FakeTelegram(ChatServer):
@@ -27,6 +30,11 @@ class FakeTelegram(ChatServer):
         self.before_toast: Callable[[], bool] = lambda: False
         """True: whoever sends the toast is gone, and it does not arrive."""
         self.pollers = 0
+        self.room = TelegramChat(CHAT)
+        self.calls: list[tuple[str, Any]] = []
+        """What its sender asked for, in order."""
+        self.refusals: defaultdict[str, deque[Callable[[BaseHTTPRequestHandler], None]]] = defaultdict(deque)
+        """Each is the answer to one call of that method, in its turn."""
         self.numbers = itertools.count(500)
         self.presses = itertools.count(9_000_000)
 
@@ -68,24 +76,37 @@ class _Handler(BaseHTTPRequestHandler):
         getattr(self, f"_{method}")(body)
 
     def _sendMessage(self, body: Any) -> None:  # noqa: N802 - as the Bot API calls it
-        chat = self.server.chat
-        with chat.changed:
-            number = str(len(chat.messages) + 1)
-            chat.messages[number] = _shown(body)
-            chat.changed.notify_all()
-        reply(self, {"ok": True, "result": {"message_id": int(number)}})
+        self._talk("sendMessage", body)
 
     def _editMessageText(self, body: Any) -> None:  # noqa: N802
-        chat = self.server.chat
+        self._talk("editMessageText", body)
+
+    def _forwardMessage(self, body: Any) -> None:  # noqa: N802
+        self._talk("forwardMessage", body)
+
+    def _deleteMessage(self, body: Any) -> None:  # noqa: N802
+        self._talk("deleteMessage", body)
+
+    def _talk(self, method: str, body: Any) -> None:
+        server, chat = self.server, self.server.chat
         with chat.changed:
-            before, after = chat.messages[str(body["message_id"])], _shown(body)
-            chat.messages[str(body["message_id"])] = after
-            chat.edits += before != after
+            server.calls.append((method, body))
+            fault = server.refusals[method].popleft() if server.refusals[method] else None
+        if fault is not None:
+            fault(self)
+            return
+        with chat.changed:
+            answer = server.room.call(method, body)
+            number = str(answer.body["result"]["message_id"] if method in _WRITING and answer.status == 200
+                         else body.get("message_id"))  # fmt: skip
+            post = server.room.posts.get(int(number)) if number.isdigit() else None
+            if post is not None:
+                before, chat.messages[number] = chat.messages.get(number), _shown(post.body)
+                chat.edits += method == "editMessageText" and before != chat.messages[number]
+            elif method == "deleteMessage":
+                chat.messages.pop(number, None)
             chat.changed.notify_all()
-        if before == after:
-            _fail(self, 400, "Bad Request: message is not modified")
-        else:
-            reply(self, {"ok": True, "result": {"message_id": body["message_id"]}})
+        status(answer.status, json.dumps(answer.body), Content_Type="application/json")(self)
 
     def _answerCallbackQuery(self, body: Any) -> None:  # noqa: N802
         server = self.server

@@ -15,9 +15,9 @@ from zoneinfo import ZoneInfo
 from roundsman.alerts.attempt import Attempts
 from roundsman.alerts.channels.base import Channel, DeliveryError, Fault, Receipt
 from roundsman.alerts.delivery_log import tell
-from roundsman.alerts.message import Message
+from roundsman.alerts.message import Known, Message
 from roundsman.alerts.outcome import Delivered as Delivered  # where the sender looks for it
-from roundsman.alerts.outcome import Outcome
+from roundsman.alerts.outcome import Delivery, Outcome
 from roundsman.alerts.recording import LONGEST_RETRY_AFTER, Recorder
 from roundsman.alerts.templates import Language, OwnTexts, render, render_digest
 from roundsman.alerts.templates.answers import with_answers
@@ -104,8 +104,8 @@ class Courier:
                 waiting = self._notifications.outlook(connection, now)
         return {entry.channel: entry.earliest for entry in waiting if entry.owner is None}
 
-    def deliver_next(self, channel: Channel) -> tuple[Delivered, timedelta | None]:
-        """Deliver at most one notification. Also returns how long the service asked to be left alone, if it did.
+    def deliver_next(self, channel: Channel) -> Delivery:
+        """Deliver at most one notification.
 
         Raises StoreError. A delivery that could not be recorded is recorded by the next call, before anything else
         is claimed: sending on without a record would repeat messages later.
@@ -119,7 +119,7 @@ class Courier:
                     self._ends.resolve_all(connection, over, self._clock.now())
                 claim, alerts = self._claim(channel)  # the next one, or the same without what is over
             if claim is None or not alerts:
-                return Delivered.NOTHING, None
+                return Delivery(Delivered.NOTHING)
             outcome = self._unrecorded[channel.name] = self._send(channel, claim, alerts)
         with self._store.write() as connection:
             recorded = self._recorder.record(connection, outcome, self._names)
@@ -131,7 +131,8 @@ class Courier:
         elif recorded.delivered is Delivered.PASSED_ON and not outcome.channel_works:
             self._move(channel.name, "what waited no longer has gone the same way", like=outcome.claim)
         asked = outcome.error.retry_after if outcome.error is not None else None
-        return recorded.delivered, min(asked, LONGEST_RETRY_AFTER) if asked is not None else None
+        extra = outcome.receipt.extra if outcome.receipt is not None else 0
+        return Delivery(recorded.delivered, min(asked, LONGEST_RETRY_AFTER) if asked is not None else None, extra)
 
     def _move(self, name: str, reason: str, like: Claim | None = None) -> None:
         """Hand on what waits on a channel, some hundreds in a transaction: a kill between two of them loses nothing, as
@@ -205,7 +206,8 @@ class Courier:
         if claim.thread is not None:
             message = replace(message, thread=Receipt.from_json(claim.thread).keys)
         if claim.maybe_sent:
-            message = replace(message, sent_since=claim.created_at)
+            known = tuple(Known(Receipt.from_json(each.receipt).keys, each.is_earlier) for each in claim.known)
+            message = replace(message, sent_since=claim.created_at, tries_before=claim.attempts - 1, known=known)
         return with_answers(message, alerts, claim.edits or claim.id, language, now, self.zone)
 
 
@@ -214,6 +216,6 @@ def _deliver(channel: Channel, claim: Claim, message: Message, told: Receipt | N
         return channel.send(message)
     receipt = channel.edit(told, message)
     if claim.told_twice and message.event is NotificationEvent.RESOLVED and channel.can_edit:
-        # Another copy stands there, sent by a process that died and left no receipt, so it cannot be edited
+        # Perhaps another copy stands there, sent by a process that died and not found since, so it cannot be edited
         channel.send(message)
     return receipt

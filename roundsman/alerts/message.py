@@ -7,6 +7,7 @@ text is held to one line without control characters here, once, for all channels
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import NamedTuple
 
 from roundsman.alerts.action import Action
 from roundsman.repositories.alerts import Severity
@@ -33,6 +34,14 @@ class Answer:
     label: str
     notification: int
     """The row of the outbox to which the message belongs."""
+
+
+class Known(NamedTuple):
+    """A message that stands somewhere, by the keys of its receipt."""
+
+    keys: Mapping[str, str]
+    is_earlier: bool
+    """It stood there before the message that may have been sent already was made."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +73,10 @@ class Message:
     """The keys of the receipt of the first message about the same alert, for services that show both together."""
     sent_since: datetime | None = None
     """It may have been sent after this moment already, by a process that died. A channel that can look for it does."""
+    tries_before: int = 0
+    """Then: how many tries of it there were before, each of which may have arrived."""
+    known: tuple[Known, ...] = ()
+    """Then: what the store knows to stand there, on this channel and on others, the newest first."""
     id: str = ""
     """Names the message itself: the same when it is sent once more, for whoever wants to know a repeat."""
 

@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import Enum, auto
+from typing import NamedTuple
 
 from roundsman.alerts.channels.base import DeliveryError, NotTriedError, Receipt
 from roundsman.alerts.patience import SPAN
@@ -27,6 +28,16 @@ class Delivered(Enum):
     """The service refuses this message for good."""
     CHANNEL_OFF = auto()
     """The service refuses us; the channel is switched off."""
+
+
+class Delivery(NamedTuple):
+    """What a delivery means for what the channel may do next."""
+
+    delivered: Delivered
+    asked: timedelta | None = None
+    """How long the service asked to be left alone, if it did."""
+    extra: int = 0
+    """What it cost of the channel's rates beyond one message."""
 
 
 @dataclass(frozen=True)

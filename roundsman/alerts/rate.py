@@ -51,6 +51,12 @@ class Buckets:
             for rate in rates:
                 self._paid_until[rate.key] -= rate.every.total_seconds()
 
+    def owe(self, rates: Sequence[Rate], messages: int) -> None:
+        """So many more were sent, which nobody could know before: those that come next wait for it."""
+        with self._lock:
+            for rate in rates:
+                self._paid_until[rate.key] += messages * rate.every.total_seconds()
+
     def wait(self, rates: Sequence[Rate], now: float) -> float:
         """For how many seconds there is no token of one of them."""
         with self._lock:

@@ -54,7 +54,7 @@ class Recorder:
         return self._tried_in_vain(connection, outcome, error, usable, now)
 
     def _sent(self, connection: Connection, claim: Claim, receipt: Receipt, now: datetime) -> bool:
-        return self._claims.sent(connection, claim, receipt.to_json(), now, is_only_copy=receipt.is_only_copy)
+        return self._claims.sent(connection, claim, receipt.to_json(), now, all_copies_known=receipt.all_copies_known)
 
     def _tried_in_vain(
         self, connection: Connection, outcome: Outcome, error: DeliveryError, usable: Collection[str], now: datetime

@@ -174,9 +174,10 @@ class Sender:
         if rest > 0:  # another line has taken what both share
             line.open_at = self._clock.monotonic() + rest
             return Delivered.NOT_YET
-        delivered, asked = self._courier.deliver_next(channel)
+        delivered, asked, extra = self._courier.deliver_next(channel)
         if delivered is Delivered.NOTHING:
             self._buckets.give_back(channel.rates)
+        self._buckets.owe(channel.rates, extra)
         now = self._clock.monotonic()
         line.account(delivered, asked, now, self._buckets.wait(channel.rates, now))
         if delivered in (Delivered.PASSED_ON, Delivered.GIVEN_UP, Delivered.CHANNEL_OFF):

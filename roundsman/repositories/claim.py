@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Row, Select, exists, or_, select
 
 from roundsman.repositories.audience import EVERYBODY, Audience
+from roundsman.repositories.known_receipts import KnownReceipt
 from roundsman.repositories.notifications import (
     UNFINISHED,
     NotificationEvent,
@@ -44,6 +45,8 @@ class Claim:
     """The how manieth message about this news on this channel, but for the first."""
     maybe_sent: bool = False
     """A process died while it was sending this, and nobody knows how far it came."""
+    known: tuple[KnownReceipt, ...] = ()
+    """Then: what is known to stand on the channels, the newest first."""
     thread: Mapping[str, Any] | None = None
     """The receipt of the first message about the same single alert on this channel, if there was one."""
     told_twice: bool = False

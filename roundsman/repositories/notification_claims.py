@@ -28,6 +28,7 @@ from roundsman.repositories.alert_log import AlertLog, LogEntry, LogEvent
 from roundsman.repositories.audience import Audience
 from roundsman.repositories.claim import Claim as Claim  # where those above look for it
 from roundsman.repositories.claim import first_receipt, is_mine, next_due
+from roundsman.repositories.known_receipts import known_receipts
 from roundsman.repositories.late_changes import add_change
 from roundsman.repositories.notification_heirs import hand_on, heir_of
 from roundsman.repositories.notification_relevance import CAME_TRUE, Member, is_news, members_of, why_pointless
@@ -85,11 +86,14 @@ class NotificationClaims:
         receipt: Mapping[str, Any],
         now: datetime,
         *,
-        is_only_copy: bool = False,
+        all_copies_known: bool = False,
     ) -> bool:
-        """Record the delivery. False: the claim was lost meanwhile and nothing was changed."""
+        """Record the delivery. False: the claim was lost meanwhile and nothing was changed.
+
+        `all_copies_known`: the receipt names whatever a process that died with this message may have sent.
+        """
         done = _finish(claim.id, NotificationStatus.SENT, now).where(*is_mine(claim))
-        is_unsure = claim.maybe_sent and not is_only_copy
+        is_unsure = claim.maybe_sent and not all_copies_known
         if connection.execute(done.values(receipt=dict(receipt), error=None, maybe_sent=is_unsure)).rowcount != 1:
             return False
         if claim.is_digest and claim.edits is not None:
@@ -144,8 +148,8 @@ class NotificationClaims:
     def release(self, connection: Connection, owners: Iterable[str], held: Iterable[int], now: datetime) -> int:
         """Free the claims of these (dead) owners and those whose lease is over, except the ones `held` by the caller.
 
-        Returns how many. Whether such a message went out before its sender died, nobody can know: it is sent
-        again, which is the one repeat that a kill may cost.
+        Returns how many. Whether such a message went out before its sender died, the store cannot know: where
+        the channel cannot find it either, it is sent again, which is the one repeat that a kill may cost.
         """
         lost: tuple[ColumnElement[bool] | TextClause, ...] = (
             UNFINISHED,
@@ -220,6 +224,7 @@ class NotificationClaims:
             copy=copy,
             thread=None if is_change or row.is_digest else connection.execute(first_receipt(row)).scalar_one_or_none(),
             maybe_sent=row.maybe_sent,
+            known=known_receipts(connection, row.created_at) if row.maybe_sent else (),
             told_twice=bool(row.told_maybe_sent),
             rank=row.rank,
         )

@@ -16,6 +16,8 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+from telegram_chat import Answer, TelegramChat
+
 SLACK_BURST, SLACK_EVERY_S = 10, 1.0
 GROUP_MESSAGES, GROUP_WINDOW_S = 20, 60.0
 BOT_MESSAGES, BOT_WINDOW_S = 30, 1.0
@@ -38,6 +40,8 @@ class FakeChats(ThreadingHTTPServer):
         """What each chat took, in order."""
         self.shows: dict[str, dict[int, str]] = {}
         """The messages of each chat as they read now, by number."""
+        self.rooms: dict[str, TelegramChat] = {}
+        """Of Telegram, what stands behind these."""
         self.metadata: dict[tuple[str, int], Any] = {}
         self.provoked: list[str] = []
         self.keeps_rates = True
@@ -48,6 +52,12 @@ class FakeChats(ThreadingHTTPServer):
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.server_port}"
+
+    def forget(self) -> None:
+        """All that was told."""
+        self.texts.clear()
+        self.shows.clear()
+        self.rooms.clear()
 
     def handle_error(self, request: object, client_address: object) -> None:
         """A client that was cut off does not read its answer."""
@@ -101,18 +111,12 @@ class _Handler(BaseHTTPRequestHandler):
         if self.path.endswith("conversations.history"):
             self._answer(200, {"ok": True, "messages": self.server.history(f"slack:{body['channel']}")})
             return
-        is_slack = self.path.startswith("/api/")
+        is_slack, method = self.path.startswith("/api/"), self.path.rpartition("/")[2]
         chat = f"slack:{body.get('channel')}" if is_slack else f"telegram:{body.get('chat_id')}"
         with self.server.lock:
-            met = self.server.judge(chat)
+            met = "taken" if method == "deleteMessage" else self.server.judge(chat)  # that is no message
             if met in ("taken", "slow"):
-                text = json.dumps(body, ensure_ascii=False)
-                self.server.texts.setdefault(chat, []).append(text)
-                shown = self.server.shows.setdefault(chat, {})
-                number = _edited(body) or len(shown) + 1
-                shown[number] = text
-                if "metadata" in body:
-                    self.server.metadata[chat, number] = body["metadata"]
+                answer = self._on_slack(chat, body) if is_slack else self._on_telegram(chat, method, body)
         if met == "slow":
             time.sleep(SLOW_S)
         if met == "reset":
@@ -123,10 +127,27 @@ class _Handler(BaseHTTPRequestHandler):
         elif met in ("too_fast", "asked_to_wait"):
             wait = {} if is_slack else {"error_code": 429, "parameters": {"retry_after": ASKED_WAIT_S}}
             self._answer(429, {"ok": False, "error": "ratelimited", **wait}, {"Retry-After": str(ASKED_WAIT_S)})
-        elif is_slack:
-            self._answer(200, {"ok": True, "channel": body.get("channel"), "ts": f"{number}.1"})
         else:
-            self._answer(200, {"ok": True, "result": {"message_id": number}})
+            self._answer(*answer)
+
+    def _on_slack(self, chat: str, body: dict[str, Any]) -> Answer:
+        text = json.dumps(body, ensure_ascii=False)
+        self.server.texts.setdefault(chat, []).append(text)
+        shown = self.server.shows.setdefault(chat, {})
+        number = int(body["ts"].partition(".")[0]) if "ts" in body else len(shown) + 1
+        shown[number] = text
+        if "metadata" in body:
+            self.server.metadata[chat, number] = body["metadata"]
+        return Answer(200, {"ok": True, "channel": body.get("channel"), "ts": f"{number}.1"})
+
+    def _on_telegram(self, chat: str, method: str, body: dict[str, Any]) -> Answer:
+        room = self.server.rooms.setdefault(chat, TelegramChat(str(body.get("chat_id"))))
+        answer = room.call(method, body)
+        if answer.status == 200 and method in ("sendMessage", "editMessageText"):
+            self.server.texts.setdefault(chat, []).append(json.dumps(body, ensure_ascii=False))
+        shown = {number: json.dumps(post.body, ensure_ascii=False) for number, post in room.posts.items()}
+        self.server.shows[chat] = shown
+        return answer
 
     def _answer(self, status: int, value: dict[str, Any], headers: dict[str, str] | None = None) -> None:
         data = json.dumps(value).encode()
@@ -139,13 +160,6 @@ class _Handler(BaseHTTPRequestHandler):
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name of the base class
         pass
-
-
-def _edited(body: dict[str, Any]) -> int | None:
-    """The number of the message that a request changes; None: it is a new one."""
-    if "message_id" in body:
-        return int(body["message_id"])
-    return int(body["ts"].partition(".")[0]) if "ts" in body else None
 
 
 @contextmanager

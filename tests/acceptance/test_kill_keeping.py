@@ -47,8 +47,7 @@ def day(store: Store, folder: Path, service: str, server: FakeChats) -> Iterator
 
 def begin_anew(store: Store, folder: Path, server: FakeChats) -> None:
     (folder / "progress").unlink(missing_ok=True)
-    server.shows.clear()
-    server.texts.clear()
+    server.forget()
     with store.write() as connection:
         for table in (notification_alerts, notifications, alert_log, alerts, silences, channels):
             connection.execute(table.delete())

@@ -439,7 +439,7 @@ def test_slack_is_asked_for_what_a_dead_process_wrote(httpserver: HTTPServer, ur
     httpserver.expect_ordered_request("/api/chat.update").respond_with_json({"ok": True, "channel": "C1", "ts": "1.2"})
     message = news(id="alert-1-firing-1", sent_since=clock.now())
     receipt = channel.send(message)
-    assert (receipt.keys["ts"], receipt.is_only_copy) == ("1.2", True)
+    assert (receipt.keys["ts"], receipt.all_copies_known) == ("1.2", True)
     # Where the bot may not look, nobody knows, and it is written again
     httpserver.clear()
     httpserver.expect_ordered_request("/api/conversations.history").respond_with_json(
@@ -449,7 +449,7 @@ def test_slack_is_asked_for_what_a_dead_process_wrote(httpserver: HTTPServer, ur
         {"ok": True, "channel": "C1", "ts": "3.4"}
     )
     receipt = channel.send(message)
-    assert (receipt.keys["ts"], receipt.is_only_copy) == ("3.4", False)
+    assert (receipt.keys["ts"], receipt.all_copies_known) == ("3.4", False)
 
 
 @pytest.mark.parametrize("count", [1, 3, 400])

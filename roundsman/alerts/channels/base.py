@@ -50,8 +50,10 @@ class Receipt:
 
     words: str
     keys: Mapping[str, str] = field(default_factory=dict)
-    is_only_copy: bool = False
-    """The service was asked: no other message of that id stands there."""
+    all_copies_known: bool = False
+    """The service was asked: no message of that id stands there but those in `keys`."""
+    extra: int = 0
+    """What this delivery cost of the channel's rates beyond one message."""
 
     def to_json(self) -> dict[str, Any]:
         return {"words": self.words, "keys": dict(self.keys)}

@@ -94,7 +94,7 @@ class SlackChannel:
         standing = self._standing(message.sent_since)
         found = None if standing is None else standing.get(message.id)
         receipt = self._post(body, first) if found is None else self.edit(found, message)
-        return replace(receipt, is_only_copy=standing is not None)
+        return replace(receipt, all_copies_known=standing is not None)
 
     def _post(self, body: Mapping[str, Any], first: str | None) -> Receipt:
         """Write it, as an answer to the first message about the same alert if that is still there."""

@@ -1,10 +1,14 @@
 """Telegram: one chat, or one topic of a group (`chat:topic`).
 
 Where answers are listened to, messages have buttons. Editing a message without naming its buttons takes them away.
+
+What a process wrote that died before it could say so is looked for, and edited in the place of sending it again (see
+`telegram_copies`). Where that could not be and it was sent again, all copies that are known are edited from then on.
 """
 
 import html
 import re
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -12,6 +16,7 @@ from roundsman.alerts.channels.base import HTTP_TIMEOUT, DeliveryError, Receipt,
 from roundsman.alerts.channels.inert import inert
 from roundsman.alerts.channels.seal import Seal
 from roundsman.alerts.channels.telegram_api import TelegramApi
+from roundsman.alerts.channels.telegram_copies import ONE_CALL, Copies, bears, hidden, numbers_of
 from roundsman.alerts.message import Item, Message, escaped
 from roundsman.alerts.rate import Rate
 from roundsman.clock import Clock
@@ -46,40 +51,82 @@ class TelegramChannel:
         self.name = name
         self.identity = digest("telegram", bot_token, target, api_url)
         self._seal = seal
+        self._token = bot_token
+        self._target = target
         self._chat, _, self._topic = target.partition(":")
         self.rates = _rates(bot_token, self._chat)
         self._api = TelegramApi(bot_token, clock, api_url=api_url, timeout=timeout, chat=self._chat)
+        quick = TelegramApi(bot_token, clock, api_url=api_url, timeout=min(timeout, ONE_CALL), chat=self._chat)
+        self._copies = Copies(quick, clock, self._chat, self._topic)
 
     def __repr__(self) -> str:
         return f"TelegramChannel({self.name!r})"
 
     def send(self, message: Message) -> Receipt:
-        body: dict[str, Any] = {"chat_id": self._chat, **_body(message, self._seal)}
+        mark = self._mark(message)
+        if message.sent_since is None or not mark:
+            return _receipt(self._chat, [self._post(message).get("message_id")])
+        body = _body(message, self._seal, mark)
+
+        def adopt(number: int) -> bool:
+            return self._change(self._chat, number, body)
+
+        found = self._copies.before(message, mark, adopt)
+        if found is not None and found.numbers:
+            return _receipt(self._chat, found.numbers, all_copies_known=found.is_all, extra=found.forwards)
+        sent = self._post(message)
+        number = sent.get("message_id")
+        if found is None and isinstance(number, int):
+            found = self._copies.after(message, mark, adopt, number)
+        if found is None:
+            return _receipt(self._chat, [number])
+        # A service that does not show our marks does not let us find any
+        known = found.is_all and bears(sent, mark)
+        return _receipt(self._chat, [number, *found.numbers], all_copies_known=known, extra=found.forwards)
+
+    def edit(self, receipt: Receipt, message: Message) -> Receipt:
+        """Edits all copies; of those that are gone meanwhile nothing is left in the receipt."""
+        chat, numbers = receipt.keys.get("chat", ""), numbers_of(receipt.keys)
+        body = _body(message, self._seal, self._mark(message))
+        standing = [number for number in numbers if chat and self._change(chat, number, body)]
+        if not standing:
+            return self.send(message)
+        return receipt if standing == numbers else _receipt(chat, standing)
+
+    def _post(self, message: Message) -> dict[str, Any]:
+        """The message as the service shows it."""
+        body: dict[str, Any] = {"chat_id": self._chat, **_body(message, self._seal, self._mark(message))}
         if self._topic:
             body["message_thread_id"] = int(self._topic)
         first = (message.thread or {}).get("message", "")
         if first.isdigit():
             body["reply_parameters"] = {"message_id": int(first), "allow_sending_without_reply": True}
         found = self._api.call("sendMessage", body)
-        result = found if isinstance(found, dict) else {}
-        keys = {"chat": self._chat, "message": str(result.get("message_id", ""))}
-        return Receipt(f"message {keys['message']} in chat {self._chat}", keys)
+        return found if isinstance(found, dict) else {}
 
-    def edit(self, receipt: Receipt, message: Message) -> Receipt:
-        chat, number = receipt.keys.get("chat"), receipt.keys.get("message", "")
-        if not chat or not number.isdigit():
-            return self.send(message)
+    def _change(self, chat: str, number: int, body: dict[str, Any]) -> bool:
+        """Whether that message says so now. False: it is gone, or cannot be edited."""
         try:
-            body = _body(message, self._seal)
-            self._api.call("editMessageText", {"chat_id": chat, "message_id": int(number), **body})
+            self._api.call("editMessageText", {"chat_id": chat, "message_id": number, **body})
         except DeliveryError as error:
             said = error.reason.lower()
             if NOT_MODIFIED in said:  # an earlier try had arrived, though its answer did not
-                return receipt
-            if not any(fragment in said for fragment in NO_LONGER_EDITABLE):
-                raise
-            return self.send(message)
-        return receipt
+                return True
+            if any(fragment in said for fragment in NO_LONGER_EDITABLE):
+                return False
+            raise
+        return True
+
+    def _mark(self, message: Message) -> str:
+        """The same for a message that is sent once more; another one on a channel that leads into the same chat."""
+        return digest("copy", self._token, self._target, message.id) if message.id else ""
+
+
+def _receipt(chat: str, numbers: Sequence[Any], *, all_copies_known: bool = False, extra: int = 0) -> Receipt:
+    """Of these copies, the newest first."""
+    first, *others = ["" if number is None else str(number) for number in numbers]
+    keys = {"chat": chat, "message": first} | ({"earlier": ",".join(others)} if others else {})
+    return Receipt(f"message {' and '.join([first, *others])} in chat {chat}", keys, all_copies_known, extra)
 
 
 def _rates(bot_token: str, chat: str) -> tuple[Rate, ...]:
@@ -91,15 +138,15 @@ def _rates(bot_token: str, chat: str) -> tuple[Rate, ...]:
     return (bot, Rate(key, timedelta(seconds=4), burst=5) if is_group else Rate(key, timedelta(seconds=1)))
 
 
-def _body(message: Message, seal: Seal | None) -> dict[str, Any]:
+def _body(message: Message, seal: Seal | None, mark: str) -> dict[str, Any]:
     link = f'\n<a href="{html.escape(message.link)}">{_escape(message.link_label)}</a>' if message.link else ""
     called = f"\n{message.calls(_call, LONGEST_TEXT // 4)}" if message.mentions else ""
     title = escaped(f"{message.symbol} {message.title}", _escape, LONGEST_TEXT // 4)
-    room = LONGEST_TEXT - len(title) - len(link) - len(called) - len("<b></b>\n\n")
+    room = LONGEST_TEXT - len(title) - len(link) - len(called) - len(f"<b></b>{hidden(mark)}\n\n")
     lines = escaped("\n".join(message.lines), _escape, room // 2 if message.items else room) if message.lines else ""
     items = f"\n{message.listing(_item, room - len(lines))}" if message.items else ""
     return {
-        "text": f"<b>{title}</b>\n{lines}{items}{called}{link}".rstrip("\n"),
+        "text": f"<b>{title}</b>{hidden(mark)}\n{lines}{items}{called}{link}".rstrip("\n"),
         "parse_mode": "HTML",
         "link_preview_options": {"is_disabled": True},
         **_buttons(message, seal),

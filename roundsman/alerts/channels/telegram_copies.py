@@ -1,0 +1,191 @@
+"""Copies of a Telegram message, of which a process died that sent them before it could write their numbers down.
+
+The Bot API shows no history. But `forwardMessage` answers with the whole message that it forwards, and forwarding in
+the chat itself, without a sound, changes nothing that stands there; `deleteMessage` takes the forward away at once. The
+number of a forward also tells where the chat ends, so we look before a message is sent once more: from there backwards,
+past what the store knows, to the newest number that it knew when the message was made. Where it knows none, the message
+is sent, and we look backwards from it.
+
+What we look for has a mark that nobody sees. Its words are no help: "has waited 23 min" has become "31 min" by now. And
+what has the mark is a copy only if `editMessageText` takes it: a forward, whoever made it, cannot be edited.
+
+Killed between a forward and its deletion, we leave a silent forward behind. Forwards count as messages for the rates of
+the chat, so only a few are made, and what was not looked at stays unknown.
+"""
+
+import html
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from roundsman.alerts.channels.base import DeliveryError, Fault
+from roundsman.alerts.channels.inert import JOINER
+from roundsman.alerts.channels.telegram_api import TelegramApi
+from roundsman.alerts.message import Message
+from roundsman.clock import Clock
+
+MOST_NUMBERS, MOST_FORWARDS = 20, 6
+"""Numbers that are asked for, and those of them that exist; a group takes 20 messages a minute."""
+MOST_BEGINNINGS = 2
+"""Known messages of which one must be there still."""
+LONGEST_LOOK = timedelta(seconds=10)
+"""The message itself has to be sent as well before the attempt is given up."""
+ONE_CALL = timedelta(seconds=3)
+MISSING, FORBIDDEN = "not found", "refused"
+
+
+def hidden(mark: str) -> str:
+    """The mark, as HTML of a message: a link on a character without width. Nobody follows it, and it has no preview."""
+    return f'<a href="https://t.me/#{html.escape(mark)}">{JOINER}</a>' if mark else ""
+
+
+def bears(result: Any, mark: str) -> bool:
+    """Whether a message, as the Bot API gives it, has the mark."""
+    found = result.get("entities") if isinstance(result, dict) else None
+    links = [each.get("url") for each in found or () if isinstance(each, dict)] if isinstance(found, list) else []
+    return any(isinstance(link, str) and link.endswith(f"#{mark}") for link in links)
+
+
+def numbers_of(keys: Mapping[str, str]) -> list[int]:
+    """Of all copies that a receipt names, the newest first."""
+    numbers = [keys.get("message", ""), *keys.get("earlier", "").split(",")]
+    return [int(each) for each in numbers if each.isdigit()]
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a look has found."""
+
+    numbers: tuple[int, ...]
+    """Of the copies, the newest first."""
+    is_all: bool
+    """There are no others."""
+    forwards: int
+
+
+class Copies:
+    """Looks for them in one chat, or one topic of it."""
+
+    def __init__(self, api: TelegramApi, clock: Clock, chat: str, topic: str) -> None:
+        self._api = api
+        self._clock = clock
+        self._chat = chat
+        self._topic = topic
+
+    def before(self, message: Message, mark: str, adopt: Callable[[int], bool]) -> Found | None:
+        """Look before it is sent once more. None: nobody knows where the chat ends.
+
+        `adopt` makes a message say what this one does; False: it cannot be edited, so it is no copy. Raises
+        DeliveryError where the service wants to be left alone, or does not take such an edit now: nothing has been
+        sent yet, so it can be looked for later.
+        """
+        look = _Look(self, message, mark, adopt)
+        for number in sorted(look.known, reverse=True)[:MOST_BEGINNINGS]:
+            try:
+                forward = look.forward(number)
+            except _CutShortError:
+                return look.found(is_all=False)
+            if isinstance(forward, dict):
+                return look.back_from(int(forward.get("message_id", 0)))
+            if forward is FORBIDDEN:  # the content of the whole chat is protected
+                return look.found(is_all=False)
+        return None
+
+    def after(self, message: Message, mark: str, adopt: Callable[[int], bool], number: int) -> Found:
+        """Look backwards from the repeat. Raises nothing: that one was sent, whatever happens now."""
+        look = _Look(self, message, mark, adopt)
+        try:
+            return look.back_from(number)
+        except DeliveryError:
+            return look.found(is_all=False)
+
+    def known(self, message: Message) -> dict[int, bool]:
+        """The numbers that the store knows in this chat, and whether they are older than the message."""
+        known: dict[int, bool] = {}
+        for keys, is_earlier in message.known:
+            if keys.get("chat") == self._chat:
+                known |= dict.fromkeys(numbers_of(keys), is_earlier)
+        return known
+
+    def forward(self, number: int) -> Any:
+        body: dict[str, Any] = {
+            "chat_id": self._chat, "from_chat_id": self._chat, "message_id": number, "disable_notification": True,
+        }  # fmt: skip
+        if self._topic:
+            body["message_thread_id"] = int(self._topic)
+        return self._api.call("forwardMessage", body)
+
+    def delete(self, number: int) -> None:
+        self._api.call("deleteMessage", {"chat_id": self._chat, "message_id": number})
+
+    def seconds(self) -> float:
+        return self._clock.monotonic()
+
+
+class _CutShortError(Exception):
+    """No further look is to be had."""
+
+
+class _Look:
+    """One look: what it has found and cost so far."""
+
+    def __init__(self, copies: Copies, message: Message, mark: str, adopt: Callable[[int], bool]) -> None:
+        self._copies = copies
+        self._mark = mark
+        self._adopt = adopt
+        self._most = max(message.tries_before, 1)
+        self._until = copies.seconds() + LONGEST_LOOK.total_seconds()
+        self.known = copies.known(message)
+        self._numbers: list[int] = []
+        self._asked, self._forwards, self._forbidden = 0, 0, 0
+
+    def back_from(self, end: int) -> Found:
+        floor = max((number for number, is_earlier in self.known.items() if is_earlier), default=0)
+        try:
+            for number in range(end - 1, floor, -1):
+                if len(self._numbers) >= self._most:
+                    break
+                if number not in self.known and bears(self.forward(number), self._mark) and self._adopt(number):
+                    self._numbers.append(number)
+        except _CutShortError:
+            return self.found(is_all=False)
+        # What tells of joining and pinning cannot be forwarded; in a chat with protected content, nothing can
+        return self.found(is_all=not self._forbidden or self._forwards > 0)
+
+    def found(self, *, is_all: bool) -> Found:
+        return Found(tuple(self._numbers), is_all, self._forwards)
+
+    def forward(self, number: int) -> Any:
+        """The message as it was forwarded, MISSING or FORBIDDEN; the forward is gone already."""
+        is_late = self._copies.seconds() >= self._until
+        if is_late or self._asked >= MOST_NUMBERS or self._forwards >= MOST_FORWARDS:
+            raise _CutShortError
+        self._asked += 1
+        try:
+            forward = self._copies.forward(number)
+        except DeliveryError as error:
+            if error.fault is Fault.REJECTED:
+                is_missing = MISSING in error.reason.lower()
+                self._forbidden += not is_missing
+                return MISSING if is_missing else FORBIDDEN
+            if error.retry_after is not None:
+                raise
+            raise _CutShortError from None  # whether the message itself can be sent, that will show
+        self._forwards += 1
+        self._take_away(forward)
+        return forward
+
+    def _take_away(self, forward: Any) -> None:
+        number = forward.get("message_id") if isinstance(forward, dict) else None
+        if not isinstance(number, int):
+            raise _CutShortError
+        try:
+            self._copies.delete(number)
+        except DeliveryError as first:
+            if first.fault is not Fault.TEMPORARY:
+                raise _CutShortError from None  # one that stays is enough
+            try:
+                self._copies.delete(number)
+            except DeliveryError:
+                raise _CutShortError from None
