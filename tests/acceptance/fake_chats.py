@@ -41,7 +41,9 @@ class FakeChats(ThreadingHTTPServer):
         self.shows: dict[str, dict[int, str]] = {}
         """The messages of each chat as they read now, by number."""
         self.rooms: dict[str, TelegramChat] = {}
-        """Of Telegram, what stands behind these."""
+        """Of Telegram, what stands behind these; forwards are there alone."""
+        self.are_protected = False
+        """Whether nothing can be forwarded in them."""
         self.metadata: dict[tuple[str, int], Any] = {}
         self.provoked: list[str] = []
         self.keeps_rates = True
@@ -142,11 +144,15 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _on_telegram(self, chat: str, method: str, body: dict[str, Any]) -> Answer:
         room = self.server.rooms.setdefault(chat, TelegramChat(str(body.get("chat_id"))))
+        room.is_protected = self.server.are_protected
         answer = room.call(method, body)
         if answer.status == 200 and method in ("sendMessage", "editMessageText"):
             self.server.texts.setdefault(chat, []).append(json.dumps(body, ensure_ascii=False))
-        shown = {number: json.dumps(post.body, ensure_ascii=False) for number, post in room.posts.items()}
-        self.server.shows[chat] = shown
+        self.server.shows[chat] = {
+            number: json.dumps(post.body, ensure_ascii=False)
+            for number, post in room.posts.items()
+            if post.origin is None
+        }
         return answer
 
     def _answer(self, status: int, value: dict[str, Any], headers: dict[str, str] | None = None) -> None:

@@ -14,6 +14,7 @@ import traceback
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from crash_points import Points, watch_commits
@@ -22,6 +23,7 @@ from roundsman.alerts.book import AlertBook
 from roundsman.alerts.channels.base import Channel, Receipt
 from roundsman.alerts.channels.slack import SlackChannel
 from roundsman.alerts.channels.telegram import TelegramChannel
+from roundsman.alerts.channels.telegram_api import TelegramApi
 from roundsman.alerts.condition import Condition, Escalation
 from roundsman.alerts.delivery import Delivered
 from roundsman.alerts.keeper import AlertKeeper
@@ -91,6 +93,17 @@ def channel_of(service: str, address: str, clock: ManualClock) -> Channel:
     return TelegramChannel("chat", clock, bot_token="1:abcdefghijk", target="C1", api_url=address)
 
 
+def watch_calls(points: Points) -> None:
+    """Points around each call of the Bot API."""
+    call = TelegramApi.call
+
+    def watched(api: TelegramApi, method: str, *more: Any, **also: Any) -> Any:
+        with points.around(method):
+            return call(api, method, *more, **also)
+
+    TelegramApi.call = watched  # type: ignore[method-assign, assignment]
+
+
 class Day:
     """One life's view of it."""
 
@@ -98,6 +111,7 @@ class Day:
         self.clock = ManualClock(MORNING)
         self.store = Store(StoreOptions(parse_url(url)))
         watch_commits(self.store, points)
+        watch_calls(points)
         self.channel: Channel = Watched(channel_of(service, address, self.clock), points)
         self.book = AlertBook(self.store, self.clock, ["chat"], lambda: None, RULES)
         self.keeper = AlertKeeper(self.store, self.clock, self.book)
