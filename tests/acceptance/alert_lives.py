@@ -1,4 +1,4 @@
-"""Lives of processes that tell a fake Slack of incidents, one after another on one store, until they are killed."""
+"""Lives of processes that tell a fake Slack or Telegram of incidents, one after another, until they are killed."""
 
 import subprocess
 import sys
@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from fake_chats import FakeChats, chats
 from fake_slack import FakeSlack, listening
 from sqlalchemy import func, select
 
@@ -18,7 +19,7 @@ from roundsman.repositories.tables import alerts, notifications
 class Lives:
     """Starts one process after another on the same store, and kills them."""
 
-    def __init__(self, child: str, folder: Path, slack: FakeSlack) -> None:
+    def __init__(self, child: str, folder: Path, service: str, url: str) -> None:
         self.incidents = folder / "incidents"
         self.incidents.touch()
         self._host = subprocess.Popen(
@@ -27,7 +28,8 @@ class Lives:
                 Path(__file__).with_name(child),
                 folder / "roundsman.db",
                 self.incidents,
-                slack.url,
+                service,
+                url,
             ],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -52,9 +54,21 @@ class Lives:
 @contextmanager
 def lives_of(child: str, folder: Path, seed: int = 0) -> Iterator[tuple[Lives, FakeSlack]]:
     with listening(seed) as slack:
-        lives = Lives(child, folder, slack)
+        lives = Lives(child, folder, "slack", slack.url)
         try:
             yield lives, slack
+        finally:
+            lives.close()
+
+
+@contextmanager
+def lives_on_telegram(child: str, folder: Path, seed: int = 0) -> Iterator[tuple[Lives, FakeChats]]:
+    """As above, with Telegram in the place of Slack; every third of its answers takes a while."""
+    with chats(time.monotonic, seed=seed, faults=0.3) as server:
+        server.keeps_rates, server.kinds = False, ["slow"]
+        lives = Lives(child, folder, "telegram", server.url)
+        try:
+            yield lives, server
         finally:
             lives.close()
 

@@ -1,5 +1,6 @@
-"""The victim of `test_kill_alerts.py`: a monitor-like loop that opens incidents and tells Slack of them."""
+"""The victim of `test_kill_alerts.py`: a monitor-like loop that opens incidents and tells Slack or Telegram of them."""
 
+import threading
 import time
 from datetime import timedelta
 from pathlib import Path
@@ -8,7 +9,7 @@ from forked_lives import KIND, fork_lives
 
 from roundsman.alerts.book import AlertBook, Condition
 from roundsman.clock import SystemClock
-from roundsman.repositories.alerts import Severity
+from roundsman.repositories.alerts import Resolution, Severity
 from roundsman.repositories.audience import Audience
 from roundsman.repositories.engine import Store
 
@@ -19,9 +20,9 @@ WINDOW = 20
 
 
 def live(_: Store, book: AlertBook, incidents: Path) -> None:
-    """Open incidents until killed."""
+    """Open incidents until killed; end all of them when the test says so."""
     first = 0
-    while True:
+    while not incidents.with_name("over").exists():
         count = incidents.stat().st_size
         since = SystemClock().now() - timedelta(minutes=20)
         with book.transaction("monitor") as desk:
@@ -35,6 +36,10 @@ def live(_: Store, book: AlertBook, incidents: Path) -> None:
             )
         first = max(0, count - WINDOW)
         time.sleep(0.01)
+
+    with book.transaction("monitor") as desk:
+        desk.resolve_all({f"{KIND}:c{n}": Resolution("answered") for n in range(incidents.stat().st_size)})
+    threading.Event().wait()
 
 
 fork_lives(live)

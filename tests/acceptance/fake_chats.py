@@ -34,6 +34,8 @@ class FakeChats(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.now = now
         self.faults = faults
+        self.kinds = ["asked_to_wait", "unavailable", "reset", "slow"]
+        """Of bad days."""
         self.random = random.Random(seed)
         self.lock = threading.Lock()
         self.texts: dict[str, list[str]] = {}
@@ -45,6 +47,8 @@ class FakeChats(ThreadingHTTPServer):
         self.are_protected = False
         """Whether nothing can be forwarded in them."""
         self.metadata: dict[tuple[str, int], Any] = {}
+        self.asked: Counter[str] = Counter()
+        """How often for each method."""
         self.provoked: list[str] = []
         self.keeps_rates = True
         self.met: Counter[str] = Counter()
@@ -84,7 +88,7 @@ class FakeChats(ThreadingHTTPServer):
             return "too_fast"
         fault = "taken"
         if self.random.random() < self.faults:
-            fault = self.random.choice(["asked_to_wait", "unavailable", "reset", "slow"])
+            fault = self.random.choice(self.kinds)
             self.met[fault] += 1
         if fault == "asked_to_wait":
             self._closed_until[chat] = now + ASKED_WAIT_S
@@ -116,6 +120,7 @@ class _Handler(BaseHTTPRequestHandler):
         is_slack, method = self.path.startswith("/api/"), self.path.rpartition("/")[2]
         chat = f"slack:{body.get('channel')}" if is_slack else f"telegram:{body.get('chat_id')}"
         with self.server.lock:
+            self.server.asked[method] += 1
             met = "taken" if method == "deleteMessage" else self.server.judge(chat)  # that is no message
             if met in ("taken", "slow"):
                 answer = self._on_slack(chat, body) if is_slack else self._on_telegram(chat, method, body)

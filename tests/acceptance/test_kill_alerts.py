@@ -2,13 +2,15 @@
 
 import os
 import random
+import re
 import signal
 import time
 from collections import Counter
 from pathlib import Path
 
 import pytest
-from alert_lives import lives_of
+from alert_lives import lives_of, lives_on_telegram, until_nothing_waits
+from forked_lives import CHAT
 from sqlalchemy import func, select
 
 from roundsman.repositories.engine import Store
@@ -59,6 +61,35 @@ def test_kill_9_loses_no_alert_and_costs_one_repeat_at_most(sqlite_store: Store,
     repeats = slack.told.total() - incidents
     assert repeats <= KILLS
     assert repeats > 0, "no kill hit a delivery in flight: the test proves nothing"
+
+
+@pytest.mark.slow
+def test_kill_9_on_telegram_leaves_no_message_without_its_end(sqlite_store: Store, tmp_path: Path) -> None:
+    chance = random.Random(20260305)
+    with lives_on_telegram("alerting_child.py", tmp_path, seed=1) as (lives, server):
+        for _ in range(KILLS):
+            lives.more_incidents(INCIDENTS_A_LIFE)
+            pid = lives.begin()
+            time.sleep(chance.uniform(0, LONGEST_LIFE_S))
+            os.kill(pid, signal.SIGKILL)
+        incidents = KILLS * INCIDENTS_A_LIFE
+        pid = lives.begin()
+        until_all_told(sqlite_store, incidents)
+        os.kill(pid, signal.SIGKILL)
+        (tmp_path / "over").touch()
+        pid = lives.begin()
+        until_nothing_waits(sqlite_store, incidents, incidents, PATIENCE_S)
+        os.kill(pid, signal.SIGKILL)
+
+    posts = server.rooms[f"telegram:{CHAT}"].posts.values()
+    written = [post.text for post in posts if post.origin is None]
+    told = Counter(int(number) for text in written for number in re.findall(r"incident-(\d+)-", text))
+    assert set(told) == set(range(incidents)), "an incident was never told"
+    assert [text for text in written if "✅" not in text] == [], "a copy tells of no end"
+    # The first message of the chat is found from its repeat only, which may be killed as well
+    assert told.total() - incidents <= KILLS // 20
+    assert len(posts) - len(written) <= KILLS
+    assert any("forwardMessage" in name for name in server.asked), "no kill hit a delivery in flight"
 
 
 def test_two_processes_on_one_store_tell_everything_once(sqlite_store: Store, tmp_path: Path) -> None:

@@ -86,14 +86,15 @@ def test_what_stands_there_is_edited_and_nothing_is_told_twice(shop: Shop) -> No
     assert receipt.extra == shop.asked("forwardMessage") == shop.asked("deleteMessage") == 2
 
 
-def test_it_is_found_behind_what_people_wrote(shop: Shop) -> None:
+@pytest.mark.parametrize(("before", "since"), [(3, 3), (0, 50), (50, 0), (50, 3), (2, 50)])
+def test_it_is_found_among_what_people_wrote(shop: Shop, before: int, since: int) -> None:
     older = shop.older()
-    shop.people_write(3)
+    shop.people_write(before)
     first = shop.tell()
-    shop.people_write(3)
+    shop.people_write(since)
     receipt = shop.tell_once_more(older)
     assert (receipt.keys["message"], receipt.all_copies_known) == (str(first), True)
-    assert len(shop.room.posts) == 8, "no forward stays"
+    assert len(shop.room.posts) == before + since + 2, "no forward stays"
 
 
 def test_our_other_messages_are_not_asked_for(shop: Shop) -> None:
@@ -114,6 +115,22 @@ def test_the_same_news_on_another_topic_of_the_chat_is_another_message(
     assert receipt.keys == {"chat": CHAT, "message": str(in_topic)}
     assert topic.shows()[beside] == BEFORE
     assert {body.get("message_thread_id") for method, body in server.calls if method == "forwardMessage"} == {7}
+
+
+def test_it_is_found_by_a_daemon_that_has_died_of_looking_often(shop: Shop) -> None:
+    older, first = shop.older(), shop.tell()
+    shop.room.last += 10 * MOST_NUMBERS
+    assert shop.tell_once_more(older, tries=1).keys["message"] == str(first)
+
+
+def test_it_is_found_before_what_was_told_since(shop: Shop) -> None:
+    older = shop.older()
+    shop.people_write(2)
+    first = shop.tell()
+    shop.people_write(2)
+    since = Known({"chat": CHAT, "message": str(shop.tell(id="alert-5-2-firing-1"))}, is_earlier=False)
+    shop.people_write(1)
+    assert shop.tell_once_more(since, older).keys["message"] == str(first)
 
 
 def test_a_forward_that_a_dead_process_left_is_no_copy(shop: Shop) -> None:
@@ -151,7 +168,9 @@ def test_what_tells_of_people_who_joined_hides_nothing(shop: Shop) -> None:
 
 @pytest.mark.parametrize(("messages", "forwards"), [(MOST_FORWARDS, MOST_FORWARDS), (MOST_NUMBERS + 1, MOST_FORWARDS)])
 def test_a_look_that_would_take_too_many_messages_ends(shop: Shop, messages: int, forwards: int) -> None:
-    older, _ = shop.older(), shop.tell()
+    older = shop.older()
+    shop.people_write(messages)
+    shop.tell()
     shop.people_write(messages)
     receipt = shop.tell_once_more(older)
     assert not receipt.all_copies_known, "there may be another one"

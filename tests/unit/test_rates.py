@@ -39,6 +39,14 @@ def test_what_was_not_used_comes_back() -> None:
     assert buckets.wait(rates, 5.0) == 0.0
 
 
+def test_what_was_sent_beyond_one_message_is_waited_for() -> None:
+    buckets, rates = Buckets(), (Rate("x", SECOND, burst=3), Rate("y", SECOND, burst=10))
+    assert buckets.take(rates, 5.0) == 0.0
+    buckets.owe(rates, 4)
+    assert buckets.wait(rates, 5.0) == 3.0
+    assert buckets.take(rates, 8.0) == 0.0
+
+
 def test_without_rates_nothing_waits() -> None:
     assert [Buckets().take((), 0.0) for _ in range(100)] == [0.0] * 100
 

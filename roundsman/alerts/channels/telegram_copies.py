@@ -2,9 +2,9 @@
 
 The Bot API shows no history. But `forwardMessage` answers with the whole message that it forwards, and forwarding in
 the chat itself, without a sound, changes nothing that stands there; `deleteMessage` takes the forward away at once. The
-number of a forward also tells where the chat ends, so we look before a message is sent once more: from there backwards,
-past what the store knows, to the newest number that it knew when the message was made. Where it knows none, the message
-is sent, and we look backwards from it.
+number of a forward also tells where the chat ends, so we look before a message is sent once more: at whatever the store
+does not know, back to the newest number that it knew when the message was made. Where it knows none, the message is
+sent, and we look backwards from it.
 
 What we look for has a mark that nobody sees. Its words are no help: "has waited 23 min" has become "31 min" by now. And
 what has the mark is a copy only if `editMessageText` takes it: a forward, whoever made it, cannot be edited.
@@ -14,7 +14,7 @@ the chat, so only a few are made, and what was not looked at stays unknown.
 """
 
 import html
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -25,8 +25,8 @@ from roundsman.alerts.channels.telegram_api import TelegramApi
 from roundsman.alerts.message import Message
 from roundsman.clock import Clock
 
-MOST_NUMBERS, MOST_FORWARDS = 20, 6
-"""Numbers that are asked for, and those of them that exist; a group takes 20 messages a minute."""
+MOST_NUMBERS, MOST_FORWARDS = 40, 8
+"""Numbers that are asked for, and those of them that exist: each of these costs one of a group's 20 messages a minute."""
 MOST_BEGINNINGS = 2
 """Known messages of which one must be there still."""
 LONGEST_LOOK = timedelta(seconds=10)
@@ -141,9 +141,8 @@ class _Look:
         self._asked, self._forwards, self._forbidden = 0, 0, 0
 
     def back_from(self, end: int) -> Found:
-        floor = max((number for number, is_earlier in self.known.items() if is_earlier), default=0)
         try:
-            for number in range(end - 1, floor, -1):
+            for number in self._places(end):
                 if len(self._numbers) >= self._most:
                     break
                 if number not in self.known and bears(self.forward(number), self._mark) and self._adopt(number):
@@ -153,8 +152,23 @@ class _Look:
         # What tells of joining and pinning cannot be forwarded; in a chat with protected content, nothing can
         return self.found(is_all=not self._forbidden or self._forwards > 0)
 
+    def _places(self, end: int) -> Iterator[int]:
+        """The likely ones first: it was the last that we wrote before we died, so it stands behind what is known and
+        before what was written since. Which of the two is more, nobody knows: people write before and after, and a
+        daemon that is killed again and again while it looks leaves behind as many numbers that are gone."""
+        newest = max((number for number in self.known if number < end), default=0)
+        low, high = newest + 1, end - 1
+        while low <= high:
+            yield high
+            if newest and low < high:
+                yield low
+                low += 1
+            high -= 1
+        floor = max((number for number, is_earlier in self.known.items() if is_earlier), default=0)
+        yield from range(newest - 1, floor, -1)
+
     def found(self, *, is_all: bool) -> Found:
-        return Found(tuple(self._numbers), is_all, self._forwards)
+        return Found(tuple(sorted(self._numbers, reverse=True)), is_all, self._forwards)
 
     def forward(self, number: int) -> Any:
         """The message as it was forwarded, MISSING or FORBIDDEN; the forward is gone already."""
