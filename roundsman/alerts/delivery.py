@@ -29,9 +29,10 @@ from roundsman.owner import dead_owners
 from roundsman.repositories.alert_ends import AlertEnds
 from roundsman.repositories.alerts import Alert, AlertRepository, Resolution
 from roundsman.repositories.channels import ChannelRepository
+from roundsman.repositories.claim import Claim, Doubt
 from roundsman.repositories.engine import Store
 from roundsman.repositories.handover import Handover
-from roundsman.repositories.notification_claims import Claim, NotificationClaims
+from roundsman.repositories.notification_claims import NotificationClaims
 from roundsman.repositories.notifications import NotificationEvent, NotificationRepository
 
 LEASE = timedelta(seconds=60)
@@ -205,10 +206,19 @@ class Courier:
             message = replace(message, id=f"{message.id}-{claim.copy}")
         if claim.thread is not None:
             message = replace(message, thread=Receipt.from_json(claim.thread).keys)
-        if claim.maybe_sent:
-            known = tuple(Known(Receipt.from_json(each.receipt).keys, each.is_earlier) for each in claim.known)
-            message = replace(message, sent_since=claim.created_at, tries_before=claim.attempts - 1, known=known)
+        if claim.doubt is not None:
+            message = _in_doubt(message, claim, claim.doubt)
         return with_answers(message, alerts, claim.edits or claim.id, language, now, self.zone)
+
+
+def _in_doubt(message: Message, claim: Claim, doubt: Doubt) -> Message:
+    """The message, with what there is to know of what may stand there already."""
+    known = tuple(Known(Receipt.from_json(each.receipt).keys, each.is_earlier) for each in doubt.known)
+    if doubt.is_of_told:
+        event = NotificationEvent.WARNING if claim.level <= 0 else NotificationEvent.FIRING
+        copy = f"-{claim.copy}" if claim.copy else ""
+        message = replace(message, in_place_of=f"{message.incident}-{event.value}-{claim.level}{copy}")
+    return replace(message, sent_since=doubt.since, tries_before=doubt.tries, known=known)
 
 
 def _deliver(channel: Channel, claim: Claim, message: Message, told: Receipt | None) -> Receipt:

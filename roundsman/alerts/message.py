@@ -73,8 +73,10 @@ class Message:
     """The keys of the receipt of the first message about the same alert, for services that show both together."""
     sent_since: datetime | None = None
     """It may have been sent after this moment already, by a process that died. A channel that can look for it does."""
+    in_place_of: str = ""
+    """Then, of a change: the id of the message that it is to change, of which nobody knows whether it was sent."""
     tries_before: int = 0
-    """Then: how many tries of it there were before, each of which may have arrived."""
+    """Then: how many tries there were before, each of which may have arrived."""
     known: tuple[Known, ...] = ()
     """Then: what the store knows to stand there, on this channel and on others, the newest first."""
     id: str = ""

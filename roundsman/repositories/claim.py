@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Select, exists, or_, select
+from sqlalchemy import ColumnElement, Connection, Row, Select, exists, or_, select
 
 from roundsman.repositories.audience import EVERYBODY, Audience
-from roundsman.repositories.known_receipts import KnownReceipt
+from roundsman.repositories.known_receipts import KnownReceipt, known_receipts
 from roundsman.repositories.notifications import (
     UNFINISHED,
     NotificationEvent,
@@ -17,6 +17,20 @@ from roundsman.repositories.notifications import (
     is_off,
 )
 from roundsman.repositories.tables import notifications
+
+
+@dataclass(frozen=True)
+class Doubt:
+    """A message may stand somewhere of which there is no receipt."""
+
+    since: datetime
+    """When it was made."""
+    tries: int
+    """Each of which may have arrived."""
+    known: tuple[KnownReceipt, ...]
+    """What stands on the channels for certain, the newest first."""
+    is_of_told: bool
+    """It is the one that this claim is to change: nobody repeats that, as what it tells of is over."""
 
 
 @dataclass(frozen=True)
@@ -45,8 +59,8 @@ class Claim:
     """The how manieth message about this news on this channel, but for the first."""
     maybe_sent: bool = False
     """A process died while it was sending this, and nobody knows how far it came."""
-    known: tuple[KnownReceipt, ...] = ()
-    """Then: what is known to stand on the channels, the newest first."""
+    doubt: Doubt | None = None
+    """What may stand on the channel already, if a process died while it was sending this, or what this changes."""
     thread: Mapping[str, Any] | None = None
     """The receipt of the first message about the same single alert on this channel, if there was one."""
     told_twice: bool = False
@@ -71,6 +85,8 @@ def next_due(channel: str, now: datetime) -> Select[Any]:
             told.c.receipt.label("told_receipt"),
             told.c.edit_after.label("told_edit_after"),
             told.c.maybe_sent.label("told_maybe_sent"),
+            told.c.attempts.label("told_attempts"),
+            told.c.created_at.label("told_created_at"),
         )
         .outerjoin(told, told.c.id == notifications.c.edits)
         .where(
@@ -98,6 +114,16 @@ def is_mine(claim: Claim) -> tuple[ColumnElement[bool], ...]:
         notifications.c.owner == claim.owner,
         notifications.c.attempts == claim.attempts,
     )
+
+
+def doubt_of(connection: Connection, row: Row[Any]) -> Doubt | None:
+    """What a process that died may have left of this message, or of the one that it changes."""
+    is_of_told = bool(row.told_maybe_sent) and row.told_receipt is None
+    if not row.maybe_sent and not is_of_told:
+        return None
+    since = row.told_created_at if is_of_told else row.created_at
+    tries = row.attempts + (row.told_attempts if is_of_told else 0)
+    return Doubt(since, tries, known_receipts(connection, since), is_of_told)
 
 
 def first_receipt(row: Row[Any]) -> Select[Any]:

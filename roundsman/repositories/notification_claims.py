@@ -27,8 +27,7 @@ from roundsman.repositories.alert_ends import UNTOLD
 from roundsman.repositories.alert_log import AlertLog, LogEntry, LogEvent
 from roundsman.repositories.audience import Audience
 from roundsman.repositories.claim import Claim as Claim  # where those above look for it
-from roundsman.repositories.claim import first_receipt, is_mine, next_due
-from roundsman.repositories.known_receipts import known_receipts
+from roundsman.repositories.claim import doubt_of, first_receipt, is_mine, next_due
 from roundsman.repositories.late_changes import add_change
 from roundsman.repositories.notification_heirs import hand_on, heir_of
 from roundsman.repositories.notification_relevance import CAME_TRUE, Member, is_news, members_of, why_pointless
@@ -101,8 +100,9 @@ class NotificationClaims:
             _set(connection, claim.edits, edit_after=now + DIGEST_REST, receipt=dict(receipt))
         if claim.edits is not None and claim.firing_receipt is None:
             # The message that it was to change has no receipt, as its sender died: this one stands in its place, and
-            # is what the next change is for
-            _set(connection, claim.edits, receipt=dict(receipt))
+            # is what the next change is for. Where that was found, it is this one
+            known = {"maybe_sent": False} if all_copies_known else {}
+            _set(connection, claim.edits, receipt=dict(receipt), **known)
         self._note(connection, claim, LogEvent.TOLD, {"words": receipt.get("words")}, now)
         return True
 
@@ -224,7 +224,7 @@ class NotificationClaims:
             copy=copy,
             thread=None if is_change or row.is_digest else connection.execute(first_receipt(row)).scalar_one_or_none(),
             maybe_sent=row.maybe_sent,
-            known=known_receipts(connection, row.created_at) if row.maybe_sent else (),
+            doubt=doubt_of(connection, row),
             told_twice=bool(row.told_maybe_sent),
             rank=row.rank,
         )

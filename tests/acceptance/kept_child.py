@@ -1,9 +1,9 @@
 """The victim of `test_kill_keeping.py`: one day of alerts that are held, released, repeated, raised and ended.
 
 Started once, it imports everything and forks one life after another, each with one line from stdin: the store, the
-file of progress, the service and its address, and the point at which to die, if any. A life goes through the day from
-where the last one died, and writes the names of its points when it comes to the end. A step that was begun is begun
-again.
+file of progress, the service and its address, the point at which to die, if any, and whether all has ended meanwhile.
+A life goes through the day from where the last one died, and writes the names of its points when it comes to the end. A
+step that was begun is begun again.
 """
 
 import json
@@ -175,9 +175,15 @@ STEPS: Mapping[float, Callable[[Day], None]] = {
 }  # fmt: skip
 
 
-def live(url: str, progress: Path, service: str, address: str, kill_at: str | None) -> None:
+def live(url: str, progress: Path, service: str, address: str, kill_at: str | None, *, is_over: bool) -> None:
     points = Points(kill_at)
     day = Day(url, service, address, points)
+    if is_over:
+        day.clock.advance(timedelta(hours=6))
+        day.end("told", "snoozed", "silenced", "quiet", "quiet2", "gone")
+        day.end("failing", kind="job_failing")
+        day.deliver()
+        return
     done = int(progress.read_text() or 0) if progress.exists() else 0
     for number, (hours, step) in enumerate(STEPS.items()):
         day.clock.advance(MORNING + timedelta(hours=hours) - day.clock.now())
@@ -193,11 +199,11 @@ def live(url: str, progress: Path, service: str, address: str, kill_at: str | No
 def main() -> None:
     logging.disable()  # two hundred lives say the same
     for line in sys.stdin:
-        url, progress, service, address, kill_at = json.loads(line)
+        url, progress, service, address, kill_at, is_over = json.loads(line)
         pid = os.fork()
         if pid == 0:
             try:
-                live(url, Path(progress), service, address, kill_at)
+                live(url, Path(progress), service, address, kill_at, is_over=is_over)
             except BaseException:  # noqa: BLE001 - a forked child must not go on as its parent
                 traceback.print_exc()
                 os._exit(1)

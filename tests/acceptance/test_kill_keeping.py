@@ -18,12 +18,12 @@ from roundsman.repositories.engine import Store
 from roundsman.repositories.tables import alert_log, alerts, channels, notification_alerts, notifications, silences
 
 LEAST_POINTS = 60
-Live = Callable[[str | None], int]
+Live = Callable[..., int]
 
 
 @contextmanager
 def day(store: Store, folder: Path, service: str, server: FakeChats) -> Iterator[Live]:
-    """Lives on this store, one after another; each is given the point at which it dies."""
+    """Lives on this store, one after another; each is given the point at which it dies, and whether all is over."""
     url = store.engine.url.render_as_string(hide_password=False)
     child = Path(__file__).with_name("kept_child.py")
     path = {"PYTHONPATH": str(child.parent)}
@@ -34,8 +34,8 @@ def day(store: Store, folder: Path, service: str, server: FakeChats) -> Iterator
     assert host.stdout is not None
     given, answers = host.stdin, host.stdout
 
-    def live(kill_at: str | None) -> int:
-        given.write(json.dumps([url, str(folder / "progress"), service, server.url, kill_at]) + "\n")
+    def live(kill_at: str | None, *, is_over: bool = False) -> int:
+        given.write(json.dumps([url, str(folder / "progress"), service, server.url, kill_at, is_over]) + "\n")
         given.flush()
         return int(answers.readline())
 
@@ -184,3 +184,23 @@ def test_killed_while_it_looks_for_what_it_wrote_it_finds_that_as_well(
             sweep.killed_at(first, look)
             assert_all_is_well(store, sweep.shown, f"{first}, {look}", repeats=2)
             assert sweep.forwards <= 1, "one that was not taken away yet"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("service", ["slack", "telegram"])
+def test_what_ends_while_nobody_is_up_is_over_in_every_message_that_stands_there(
+    sqlite_store: Store, tmp_path: Path, service: str
+) -> None:
+    """It is not repeated; what the dead process wrote is found and tells the end."""
+    with sweeping(sqlite_store, tmp_path, service) as sweep:
+        sends = [name for name in steps_of(sweep.killed_at()) if "send" in name]
+        assert len(sends) == 2 * MESSAGES
+        for place, point in enumerate(sends):
+            begin_anew(sqlite_store, tmp_path, sweep.server)
+            assert sweep.live(point) == -signal.SIGKILL
+            assert sweep.live(None, is_over=True) == 0
+            assert [text for text in sweep.shown.values() if "✅" not in text] == [], f"{point}: a copy tells of no end"
+            first_of_chat = service == "telegram" and point == "call-chat: after send 1"
+            # Of one that never arrived the end is told all the same
+            assert len(sweep.shown) == place // 2 + 1 + first_of_chat, f"{point}: {sweep.shown}"
+            assert_nothing_waits(sqlite_store, point)

@@ -92,7 +92,7 @@ class SlackChannel:
         if message.sent_since is None:
             return self._post(body, first)
         standing = self._standing(message.sent_since)
-        found = None if standing is None else standing.get(message.id)
+        found = None if standing is None else standing.get(message.id) or standing.get(message.in_place_of)
         receipt = self._post(body, first) if found is None else self.edit(found, message)
         return replace(receipt, all_copies_known=standing is not None)
 

@@ -63,7 +63,7 @@ class TelegramChannel:
         return f"TelegramChannel({self.name!r})"
 
     def send(self, message: Message) -> Receipt:
-        mark = self._mark(message)
+        mark = self._mark(message.id)
         if message.sent_since is None or not mark:
             return _receipt(self._chat, [self._post(message).get("message_id")])
         body = _body(message, self._seal, mark)
@@ -71,13 +71,14 @@ class TelegramChannel:
         def adopt(number: int) -> bool:
             return self._change(self._chat, number, body)
 
-        found = self._copies.before(message, mark, adopt)
+        marks = {mark, self._mark(message.in_place_of)} - {""}
+        found = self._copies.before(message, marks, adopt)
         if found is not None and found.numbers:
             return _receipt(self._chat, found.numbers, all_copies_known=found.is_all, extra=found.forwards)
         sent = self._post(message)
         number = sent.get("message_id")
         if found is None and isinstance(number, int):
-            found = self._copies.after(message, mark, adopt, number)
+            found = self._copies.after(message, marks, adopt, number)
         if found is None:
             return _receipt(self._chat, [number])
         # A service that does not show our marks does not let us find any
@@ -87,7 +88,7 @@ class TelegramChannel:
     def edit(self, receipt: Receipt, message: Message) -> Receipt:
         """Edits all copies; of those that are gone meanwhile nothing is left in the receipt."""
         chat, numbers = receipt.keys.get("chat", ""), numbers_of(receipt.keys)
-        body = _body(message, self._seal, self._mark(message))
+        body = _body(message, self._seal, self._mark(message.id))
         standing = [number for number in numbers if chat and self._change(chat, number, body)]
         if not standing:
             return self.send(message)
@@ -95,7 +96,7 @@ class TelegramChannel:
 
     def _post(self, message: Message) -> dict[str, Any]:
         """The message as the service shows it."""
-        body: dict[str, Any] = {"chat_id": self._chat, **_body(message, self._seal, self._mark(message))}
+        body: dict[str, Any] = {"chat_id": self._chat, **_body(message, self._seal, self._mark(message.id))}
         if self._topic:
             body["message_thread_id"] = int(self._topic)
         first = (message.thread or {}).get("message", "")
@@ -117,9 +118,9 @@ class TelegramChannel:
             raise
         return True
 
-    def _mark(self, message: Message) -> str:
-        """The same for a message that is sent once more; another one on a channel that leads into the same chat."""
-        return digest("copy", self._token, self._target, message.id) if message.id else ""
+    def _mark(self, name: str) -> str:
+        """Of the message of this id: the same when it is sent once more, another one on channels into the same chat."""
+        return digest("copy", self._token, self._target, name) if name else ""
 
 
 def _receipt(chat: str, numbers: Sequence[Any], *, all_copies_known: bool = False, extra: int = 0) -> Receipt:

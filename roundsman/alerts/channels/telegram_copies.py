@@ -14,7 +14,7 @@ the chat, so only a few are made, and what was not looked at stays unknown.
 """
 
 import html
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -26,7 +26,7 @@ from roundsman.alerts.message import Message
 from roundsman.clock import Clock
 
 MOST_NUMBERS, MOST_FORWARDS = 40, 8
-"""Numbers that are asked for, and those of them that exist: each of these costs one of a group's 20 messages a minute."""
+"""Numbers that are asked for, and those of them that exist: each costs one of a group's 20 messages a minute."""
 MOST_BEGINNINGS = 2
 """Known messages of which one must be there still."""
 LONGEST_LOOK = timedelta(seconds=10)
@@ -40,11 +40,11 @@ def hidden(mark: str) -> str:
     return f'<a href="https://t.me/#{html.escape(mark)}">{JOINER}</a>' if mark else ""
 
 
-def bears(result: Any, mark: str) -> bool:
-    """Whether a message, as the Bot API gives it, has the mark."""
+def bears(result: Any, *marks: str) -> bool:
+    """Whether a message, as the Bot API gives it, has one of the marks."""
     found = result.get("entities") if isinstance(result, dict) else None
     links = [each.get("url") for each in found or () if isinstance(each, dict)] if isinstance(found, list) else []
-    return any(isinstance(link, str) and link.endswith(f"#{mark}") for link in links)
+    return any(isinstance(link, str) and link.partition("#")[2] in marks for link in links)
 
 
 def numbers_of(keys: Mapping[str, str]) -> list[int]:
@@ -73,14 +73,14 @@ class Copies:
         self._chat = chat
         self._topic = topic
 
-    def before(self, message: Message, mark: str, adopt: Callable[[int], bool]) -> Found | None:
+    def before(self, message: Message, marks: Collection[str], adopt: Callable[[int], bool]) -> Found | None:
         """Look before it is sent once more. None: nobody knows where the chat ends.
 
         `adopt` makes a message say what this one does; False: it cannot be edited, so it is no copy. Raises
         DeliveryError where the service wants to be left alone, or does not take such an edit now: nothing has been
         sent yet, so it can be looked for later.
         """
-        look = _Look(self, message, mark, adopt)
+        look = _Look(self, message, marks, adopt)
         for number in sorted(look.known, reverse=True)[:MOST_BEGINNINGS]:
             try:
                 forward = look.forward(number)
@@ -92,9 +92,9 @@ class Copies:
                 return look.found(is_all=False)
         return None
 
-    def after(self, message: Message, mark: str, adopt: Callable[[int], bool], number: int) -> Found:
+    def after(self, message: Message, marks: Collection[str], adopt: Callable[[int], bool], number: int) -> Found:
         """Look backwards from the repeat. Raises nothing: that one was sent, whatever happens now."""
-        look = _Look(self, message, mark, adopt)
+        look = _Look(self, message, marks, adopt)
         try:
             return look.back_from(number)
         except DeliveryError:
@@ -130,9 +130,9 @@ class _CutShortError(Exception):
 class _Look:
     """One look: what it has found and cost so far."""
 
-    def __init__(self, copies: Copies, message: Message, mark: str, adopt: Callable[[int], bool]) -> None:
+    def __init__(self, copies: Copies, message: Message, marks: Collection[str], adopt: Callable[[int], bool]) -> None:
         self._copies = copies
-        self._mark = mark
+        self._marks = marks
         self._adopt = adopt
         self._most = max(message.tries_before, 1)
         self._until = copies.seconds() + LONGEST_LOOK.total_seconds()
@@ -145,7 +145,7 @@ class _Look:
             for number in self._places(end):
                 if len(self._numbers) >= self._most:
                     break
-                if number not in self.known and bears(self.forward(number), self._mark) and self._adopt(number):
+                if number not in self.known and bears(self.forward(number), *self._marks) and self._adopt(number):
                     self._numbers.append(number)
         except _CutShortError:
             return self.found(is_all=False)
