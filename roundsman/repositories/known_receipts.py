@@ -36,5 +36,5 @@ def known_receipts(connection: Connection, made_at: datetime) -> tuple[KnownRece
     )
     rows = connection.execute(query).all()
     # A message that took the place of another has given its receipt to the row of that one, whose time is older
-    later = [row.receipt for row in rows if row.finished_at is None or row.finished_at > made_at]
+    later = [row.receipt for row in rows if row.finished_at is None or row.finished_at >= made_at]
     return tuple(KnownReceipt(row.receipt, row.receipt not in later) for row in rows)
