@@ -452,6 +452,18 @@ def test_slack_is_asked_for_what_a_dead_process_wrote(httpserver: HTTPServer, ur
     assert (receipt.keys["ts"], receipt.all_copies_known) == ("3.4", False)
 
 
+def test_in_slack_an_end_changes_what_a_dead_process_wrote(
+    httpserver: HTTPServer, url: str, clock: ManualClock
+) -> None:
+    metadata = {"event_type": "roundsman_alert", "event_payload": {"id": "alert-1-firing-1"}}
+    history = {"ok": True, "messages": [{"ts": "1.2", "metadata": metadata}]}
+    httpserver.expect_ordered_request("/api/conversations.history").respond_with_json(history)
+    httpserver.expect_ordered_request("/api/chat.update").respond_with_json({"ok": True, "channel": "C1", "ts": "1.2"})
+    end = news(id="alert-1-resolved-1", in_place_of="alert-1-firing-1", sent_since=clock.now())
+    receipt = SERVICES["slack-bot"].channel(url, clock).send(end)
+    assert (receipt.keys["ts"], receipt.all_copies_known) == ("1.2", True)
+
+
 @pytest.mark.parametrize("count", [1, 3, 400])
 def test_a_digest_shows_as_many_as_fit_and_counts_the_others(
     service: Service, httpserver: HTTPServer, url: str, clock: ManualClock, count: int

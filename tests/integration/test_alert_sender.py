@@ -10,12 +10,13 @@ import pytest
 from alert_samples import KIND, ZONE, Mailbox, book_of, failing, sender_of, unreplied
 from pytest_httpserver import HTTPServer
 
-from roundsman.alerts.channels.base import DeliveryError, Fault
+from roundsman.alerts.channels.base import DeliveryError, Fault, Receipt
 from roundsman.alerts.channels.console import ConsoleChannel
 from roundsman.alerts.channels.slack import SlackChannel
 from roundsman.alerts.channels.telegram import TelegramChannel
 from roundsman.alerts.condition import Escalation
 from roundsman.alerts.delivery import LEASE, Delivered
+from roundsman.alerts.message import Message
 from roundsman.alerts.rate import BURST
 from roundsman.alerts.sender import LOOK_EVERY_S, Sender
 from roundsman.alerts.templates import Language
@@ -122,6 +123,20 @@ def test_after_a_burst_messages_of_a_channel_keep_their_distance(store: Store, c
     assert len(drain(sender)) == 1
     clock.advance(timedelta(seconds=2))
     assert len(drain(sender)) == 2
+
+
+def test_what_a_delivery_cost_beyond_one_message_is_waited_for(store: Store, clock: ManualClock) -> None:
+    class Costly(Mailbox):
+        """Wrote two more messages on the way."""
+
+        def send(self, message: Message) -> Receipt:
+            return replace(super().send(message), extra=2)
+
+    sender = registered(sender_of(store, clock, [Costly(min_interval=timedelta(seconds=1))]))
+    fire(store, clock, sender, *(str(number) for number in range(BURST)))
+    assert len(drain(sender)) == -(-BURST // 3)
+    clock.advance(timedelta(seconds=3))
+    assert len(drain(sender)) == 1
 
 
 # --- levels and digests ---
