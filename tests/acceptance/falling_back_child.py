@@ -61,7 +61,7 @@ def live(database: Path, incidents: Path, first_url: str, second_url: str) -> No
 
 
 def main() -> None:
-    database, incidents, url = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3]
+    database, incidents, url = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[4]
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the kernel buries the dead
     for _ in sys.stdin:
         pid = os.fork()

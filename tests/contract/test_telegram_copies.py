@@ -13,7 +13,7 @@ from telegram_chat import BOT
 
 from roundsman.alerts.channels.base import DeliveryError, Receipt
 from roundsman.alerts.channels.telegram import LONGEST_TEXT, TelegramChannel
-from roundsman.alerts.channels.telegram_copies import MOST_FORWARDS, MOST_NUMBERS, bears
+from roundsman.alerts.channels.telegram_copies import MOST_FORBIDDEN, MOST_FORWARDS, MOST_NUMBERS, bears
 from roundsman.alerts.message import Item, Known, Message
 from roundsman.clock import ManualClock
 from roundsman.repositories.alerts import Severity
@@ -218,8 +218,10 @@ def test_the_first_message_of_a_chat_is_known_to_be_the_only_one(shop: Shop) -> 
 
 def test_in_a_protected_chat_nobody_knows_of_the_first_message_either(shop: Shop) -> None:
     shop.room.is_protected = True
+    shop.people_write(10)
     shop.tell()
     assert not shop.tell_once_more().all_copies_known
+    assert shop.asked("forwardMessage") == MOST_FORBIDDEN
 
 
 @pytest.mark.parametrize("fault", [too_many, NO_ANSWER, reset, status(200, "garbage"), status(401, "{}")])

@@ -27,6 +27,8 @@ from roundsman.clock import Clock
 
 MOST_NUMBERS, MOST_FORWARDS = 40, 8
 """Numbers that are asked for, and those of them that exist: each costs one of a group's 20 messages a minute."""
+MOST_FORBIDDEN = 3
+"""Messages that cannot be forwarded, before we take it that none can."""
 MOST_BEGINNINGS = 2
 """Known messages of which one must be there still."""
 LONGEST_LOOK = timedelta(seconds=10)
@@ -87,7 +89,7 @@ class Copies:
             except _CutShortError:
                 return look.found(is_all=False)
             if isinstance(forward, dict):
-                return look.back_from(int(forward.get("message_id", 0)))
+                return look.below(int(forward.get("message_id", 0)))
             if forward is FORBIDDEN:  # the content of the whole chat is protected
                 return look.found(is_all=False)
         return None
@@ -96,7 +98,7 @@ class Copies:
         """Look backwards from the repeat. Raises nothing: that one was sent, whatever happens now."""
         look = _Look(self, message, marks, adopt)
         try:
-            return look.back_from(number)
+            return look.below(number)
         except DeliveryError:
             return look.found(is_all=False)
 
@@ -140,7 +142,7 @@ class _Look:
         self._numbers: list[int] = []
         self._asked, self._forwards, self._forbidden = 0, 0, 0
 
-    def back_from(self, end: int) -> Found:
+    def below(self, end: int) -> Found:
         try:
             for number in self._places(end):
                 if len(self._numbers) >= self._most:
@@ -182,6 +184,8 @@ class _Look:
             if error.fault is Fault.REJECTED:
                 is_missing = MISSING in error.reason.lower()
                 self._forbidden += not is_missing
+                if self._forbidden >= MOST_FORBIDDEN and not self._forwards:
+                    raise _CutShortError from None
                 return MISSING if is_missing else FORBIDDEN
             if error.retry_after is not None:
                 raise
