@@ -9,8 +9,9 @@ import time
 from pathlib import Path
 
 import pytest
-from alert_lives import lives_of, until_nothing_waits
+from alert_lives import lives_of, lives_on_telegram, until_nothing_waits
 from fake_slack import FakeSlack
+from forked_lives import CHAT
 from sqlalchemy import func, select
 
 from roundsman.repositories.engine import Store
@@ -83,6 +84,33 @@ def test_kill_9_in_a_storm_loses_no_level_and_no_end(sqlite_store: Store, tmp_pa
     repeats = len(slack.bodies) - sent
     assert -KILLS <= repeats <= KILLS
     assert slack.bodies
+
+
+@pytest.mark.slow
+def test_kill_9_in_a_storm_on_telegram_leaves_no_message_without_its_end(sqlite_store: Store, tmp_path: Path) -> None:
+    kills, chance = 40, random.Random(20260306)  # who is killed while it looks, again and again, looks in vain
+    with lives_on_telegram("storming_child.py", tmp_path, seed=2) as (lives, server):
+        for _ in range(kills):
+            lives.more_incidents(INCIDENTS_A_LIFE)
+            pid = lives.begin()
+            time.sleep(chance.uniform(LONGEST_LIFE_S, 3 * LONGEST_LIFE_S))
+            os.kill(pid, signal.SIGKILL)
+        pid = lives.begin()
+        incidents = kills * INCIDENTS_A_LIFE
+        until_nothing_waits(sqlite_store, incidents, incidents - OVER_BEFORE, PATIENCE_S)
+        os.kill(pid, signal.SIGKILL)
+
+    posts = server.rooms[f"telegram:{CHAT}"].posts.values()
+    written = [post.text for post in posts if post.origin is None]
+    over = set(range(incidents - OVER_BEFORE))
+    alarming = [text for text in written if _together(text) <= over and "✅" not in text]
+    assert alarming == [], "a copy tells of no end"
+    with sqlite_store.read() as connection:
+        query = select(func.count()).where(notifications.c.status == "sent", notifications.c.edits.is_(None))
+        sent = connection.execute(query).scalar_one()
+    assert 0 <= len(written) - sent <= kills // 20, "more was repeated than the first message of the chat"
+    assert len(posts) - len(written) <= kills
+    assert server.asked["forwardMessage"], "no kill hit a delivery in flight"
 
 
 def _together(body: str) -> set[int]:
