@@ -113,7 +113,8 @@ def test_whatever_happens_nothing_is_lost_or_doubled(
     heard = sum(service.heard.total() for service in world.mailboxes.values())
     # A kill in flight may cost a repeat. It may also leave a row that says "sent" of a message that never left, when
     # the alert ended meanwhile: better the end of something unheard than an alarm without an end.
-    assert told.total() - world.kills <= heard <= told.total() + world.kills
+    # These services cannot find what a dead process wrote, so the end of a repeat comes as one more message as well.
+    assert told.total() - world.kills <= heard <= told.total() + 2 * world.kills
     with sqlite_store.read() as connection:
         unended = {alert.fingerprint for alert in AlertRepository().all_open(connection)}
     for service in world.mailboxes.values():
