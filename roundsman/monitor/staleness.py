@@ -22,7 +22,7 @@ from roundsman.repositories.stale_spans import StaleSpanRepository
 KIND = "page_stale"
 
 _CAUGHT_UP = Resolution("its data has caught up")
-NOT_WATCHED = Resolution("the page is synced no more")
+NOT_WATCHED = Resolution.let_alone("the page is synced no more")
 
 log = logging.getLogger(__name__)
 

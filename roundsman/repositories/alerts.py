@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, Self
 
 from sqlalchemy import ColumnElement, Connection, Row, exists, func, or_, select, text
 
@@ -108,12 +108,21 @@ class Alert:
         return self.fingerprint.removeprefix(f"{self.kind}:")
 
 
+LET_ALONE = "let_alone"
+"""The fact that an alert is over although nothing has become better: a page or a job is watched no more."""
+
+
 @dataclass(frozen=True)
 class Resolution:
     """Why an alert is over: one word or clause, and the facts that templates read."""
 
     text: str
     annotations: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def let_alone(cls, text: str) -> Self:
+        """Nothing is known to work again."""
+        return cls(text, {LET_ALONE: True})
 
 
 @dataclass(frozen=True)

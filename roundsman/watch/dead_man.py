@@ -11,9 +11,9 @@ from roundsman.watch.changes import SILENT, Changes
 from roundsman.watch.hours import Hour
 from roundsman.watch.silence import Silence, TooNew
 
-_BACK = "there are results again"
-_USUAL = "it has brought nothing for so long that nothing else is known to be usual"
-_OFF = "the counter is watched no more"
+_BACK = Resolution("there are results again")
+_USUAL = Resolution.let_alone("it has brought nothing for so long that nothing else is known to be usual")
+_OFF = Resolution.let_alone("the counter is watched no more")
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ def judge_silent(pulses: Mapping[str, Pulse], watched: Sequence[str], open_alert
     for subject, alert in told.items():
         over = _over(pulses.get(subject), is_watched=subject in watched)
         if over is not None:
-            changes.endings[alert.fingerprint] = Resolution(over)
+            changes.endings[alert.fingerprint] = over
     for subject, pulse in pulses.items():
         silence = pulse.silence
         if subject not in told and isinstance(silence, Silence) and silence.is_strange and pulse.since is not None:
@@ -49,7 +49,7 @@ def judge_silent(pulses: Mapping[str, Pulse], watched: Sequence[str], open_alert
     return changes
 
 
-def _over(pulse: Pulse | None, *, is_watched: bool) -> str | None:
+def _over(pulse: Pulse | None, *, is_watched: bool) -> Resolution | None:
     if not is_watched:
         return _OFF
     if pulse is None:

@@ -18,8 +18,8 @@ from roundsman.watch.endings import Streak
 from roundsman.watch.likeness import fingerprint
 
 _MOST_ERROR_CHARACTERS = 300
-_DONE = "the next run was done"
-_OFF = "nobody is told of its failures any more"
+_DONE = Resolution("the next run was done")
+_OFF = Resolution.let_alone("nobody is told of its failures any more")
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ def judge_failing(
             joinable[str(alert.annotations.get("cause"))] = (alert, named)
         else:
             is_off = not set(named) & set(watched)
-            changes.endings[alert.fingerprint] = Resolution(_OFF if is_off else _DONE)
+            changes.endings[alert.fingerprint] = _OFF if is_off else _DONE
     fresh = [each for name, each in sorted(failing.items()) if name not in told and name in watched]
     for first in (each for each in fresh if each.is_told):
         if first.name in told:

@@ -13,7 +13,7 @@ from roundsman import answers
 from roundsman.alerts.templates import Language, render
 from roundsman.alerts.templates.errors_vi import error_vi
 from roundsman.monitor import staleness
-from roundsman.repositories.alerts import Alert, AlertStatus, Severity
+from roundsman.repositories.alerts import Alert, AlertStatus, Resolution, Severity
 from roundsman.repositories.notifications import NotificationEvent
 from roundsman.scheduling import isolation
 from roundsman.watch import dead_man, failing
@@ -84,12 +84,13 @@ def test_who_has_dealt_with_an_alert_of_any_kind_is_told_in_vietnamese() -> None
 @pytest.mark.parametrize(
     ("kind", "resolution", "english", "vietnamese"),
     [
-        ("page_stale", staleness.NOT_WATCHED.text,
+        ("page_stale", staleness.NOT_WATCHED,
          "Shop A is reported no more after 60 min: the page is synced no more",
          "Không nhắc về Shop A nữa sau 60 phút: trang không còn được đồng bộ"),
-        ("sync_failed", "resolved by Minh", "Shop A is reported no more after 60 min: resolved by Minh",
+        ("sync_failed", Resolution("resolved by Minh", {"resolved_by": "Minh"}),
+         "Shop A is reported no more after 60 min: resolved by Minh",
          "Không nhắc về Shop A nữa sau 60 phút: Minh đã xử lý"),
-        ("page_stale", staleness._CAUGHT_UP.text, "The data of Shop A is up to date again after 60 min",
+        ("page_stale", staleness._CAUGHT_UP, "The data of Shop A is up to date again after 60 min",
          "Shop A đã có dữ liệu mới trở lại sau 60 phút"),
         ("job_failing", failing._OFF,
          "data_sync is reported no more after 60 min: nobody is told of its failures any more",
@@ -98,16 +99,18 @@ def test_who_has_dealt_with_an_alert_of_any_kind_is_told_in_vietnamese() -> None
          "Tác vụ data_sync đã chạy bình thường trở lại sau 60 phút"),
         ("job_silent", dead_man._OFF, "data_sync is reported no more after 60 min: the counter is watched no more",
          "Không nhắc về data_sync nữa sau 60 phút: số liệu này không còn được theo dõi"),
-        ("job_silent", dead_man._USUAL, f"data_sync is reported no more after 60 min: {dead_man._USUAL}",
+        ("job_silent", dead_man._USUAL, f"data_sync is reported no more after 60 min: {dead_man._USUAL.text}",
          "Không nhắc về data_sync nữa sau 60 phút: đã lâu không có kết quả nào"),
     ],
 )  # fmt: skip
-def test_what_is_let_alone_is_not_said_to_work_again(kind: str, resolution: str, english: str, vietnamese: str) -> None:
+def test_what_is_let_alone_is_not_said_to_work_again(
+    kind: str, resolution: Resolution, english: str, vietnamese: str
+) -> None:
     about = {"page_name": "Shop A"} if kind in ("page_stale", "sync_failed") else {"jobs": ["data_sync"]}
     alert = Alert(
         id=1, fingerprint=f"{kind}:a", kind=kind, severity=Severity.HIGH, status=AlertStatus.RESOLVED, level=1,
-        job="x", labels={}, annotations=about, since_at=NOW - timedelta(hours=1), opened_at=NOW, resolved_at=NOW,
-        resolution=resolution,
+        job="x", labels={}, annotations={**about, **resolution.annotations},
+        since_at=NOW - timedelta(hours=1), opened_at=NOW, resolved_at=NOW, resolution=resolution.text,
     )  # fmt: skip
     for language, title in ((Language.ENGLISH, english), (Language.VIETNAMESE, vietnamese)):
         assert render(alert, NotificationEvent.RESOLVED, language, NOW, ZoneInfo("UTC")).title == title

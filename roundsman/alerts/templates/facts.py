@@ -8,22 +8,12 @@ from zoneinfo import ZoneInfo
 
 from roundsman.alerts.message import one_line
 from roundsman.alerts.templates.contacts import shown
-from roundsman.repositories.alerts import Alert
+from roundsman.repositories.alerts import LET_ALONE, Alert
 from roundsman.repositories.notifications import NotificationEvent
 
 _PLATFORMS = {"messenger": "Messenger", "whatsapp": "WhatsApp", "tiktok": "TikTok", "tiktok_business": "TikTok"}
 """Names that a capital letter alone does not make right."""
 _MOST_CHARGED = 5
-_BY_HAND = "resolved by "
-_NOT_MENDED = frozenset(
-    {
-        "the page is synced no more",
-        "nobody is told of its failures any more",
-        "the counter is watched no more",
-        "it has brought nothing for so long that nothing else is known to be usual",
-    }
-)
-"""Why pages and jobs are let alone although nothing has become better, as those say who report them."""
 
 
 @dataclass(frozen=True)
@@ -60,9 +50,8 @@ class Scene:
     @property
     def is_set_aside(self) -> bool:
         """Over by somebody's word or for want of interest: nothing is known to work again."""
-        why = self.alert.resolution or ""
-        is_over = self.event is NotificationEvent.RESOLVED
-        return is_over and (why.startswith(_BY_HAND) or why in _NOT_MENDED)
+        notes = self.alert.annotations
+        return self.event is NotificationEvent.RESOLVED and ("resolved_by" in notes or notes.get(LET_ALONE) is True)
 
     @property
     def name(self) -> str:
