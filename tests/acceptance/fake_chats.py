@@ -25,6 +25,26 @@ SLOW_S = 0.05
 ASKED_WAIT_S = 7
 
 
+class Hold:
+    """Keeps the answer to one call back, the `nth` one of a method. What was asked for is done already."""
+
+    def __init__(self, method: str, nth: int) -> None:
+        self.method = method
+        self._left = nth
+        self._over = threading.Event()
+        self.has_come = threading.Event()
+
+    def meet(self) -> None:
+        """A call of the method is to be answered."""
+        self._left -= 1
+        if self._left == 0:
+            self.has_come.set()
+            self._over.wait(10)
+
+    def let_go(self) -> None:
+        self._over.set()
+
+
 class FakeChats(ThreadingHTTPServer):
     """Both services. `now` gives seconds; `faults` is the share of requests that meet a bad day."""
 
@@ -52,6 +72,7 @@ class FakeChats(ThreadingHTTPServer):
         self.provoked: list[str] = []
         self.keeps_rates = True
         self.met: Counter[str] = Counter()
+        self._hold: Hold | None = None
         self._taken: dict[str, deque[float]] = {}
         self._closed_until: dict[str, float] = {}
 
@@ -64,6 +85,21 @@ class FakeChats(ThreadingHTTPServer):
         self.texts.clear()
         self.shows.clear()
         self.rooms.clear()
+
+    @contextmanager
+    def holding(self, method: str, nth: int) -> Iterator[Hold]:
+        """Whoever makes the nth call from now waits for its answer until the block ends."""
+        hold = self._hold = Hold(method, nth)
+        try:
+            yield hold
+        finally:
+            self._hold = None
+            hold.let_go()
+
+    def before_answer(self, method: str) -> None:
+        hold = self._hold
+        if hold is not None and hold.method == method:
+            hold.meet()
 
     def handle_error(self, request: object, client_address: object) -> None:
         """A client that was cut off does not read its answer."""
@@ -126,6 +162,7 @@ class _Handler(BaseHTTPRequestHandler):
                 answer = self._on_slack(chat, body) if is_slack else self._on_telegram(chat, method, body)
         if met == "slow":
             time.sleep(SLOW_S)
+        self.server.before_answer(method)
         if met == "reset":
             self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             self.connection.close()
