@@ -62,7 +62,7 @@ def at(url: str, ask: Callable[[MongoDatabase], object] = MongoDatabase.names) -
 
 
 def test_a_server_that_is_away_is_named_without_its_password() -> None:
-    text = at(f"mongodb://me:{PASSWORD}@127.0.0.1:1,127.0.0.1:2/folkform?replicaSet=rs0")
+    text = at(f"mongodb://me:{PASSWORD}@127.0.0.1:1,127.0.0.1:2/folkform?replicaSet=rs0&timeoutMS=300")
     assert text.startswith("mongo 127.0.0.1:1,127.0.0.1:2/folkform cannot be reached")
     assert "MONGO_URL" in text
 
@@ -75,7 +75,7 @@ def test_a_wrong_password_is_said_to_be_wrong(mongo: MongoPlace) -> None:
     "option", ["readConcernLevel=nonsense&w=-7", "replicaSet=", "authMechanism=NOBODYS", "tlsCAFile=/s3cret/none"]
 )
 def test_an_option_that_does_not_exist_is_said_to_be_wrong(option: str) -> None:
-    assert "MONGO_URL" in at(f"mongodb://me:s3cret@127.0.0.1:1/folkform?serverSelectionTimeoutMS=300&{option}")
+    assert "MONGO_URL" in at(f"mongodb://me:s3cret@127.0.0.1:1/folkform?timeoutMS=300&{option}")
 
 
 @pytest.mark.parametrize(
