@@ -121,9 +121,9 @@ def doubt_of(connection: Connection, row: Row[Any]) -> Doubt | None:
     is_of_told = bool(row.told_maybe_sent) and row.told_receipt is None
     if not row.maybe_sent and not is_of_told:
         return None
-    since = row.told_created_at if is_of_told else row.created_at
+    number, since = (row.edits, row.told_created_at) if is_of_told else (row.id, row.created_at)
     tries = row.attempts + (row.told_attempts if is_of_told else 0)
-    return Doubt(since, tries, known_receipts(connection, since), is_of_told)
+    return Doubt(since, tries, known_receipts(connection, row.channel, number, since), is_of_told)
 
 
 def first_receipt(row: Row[Any]) -> Select[Any]:

@@ -28,6 +28,7 @@ from roundsman.repositories.alert_log import AlertLog, LogEntry, LogEvent
 from roundsman.repositories.audience import Audience
 from roundsman.repositories.claim import Claim as Claim  # where those above look for it
 from roundsman.repositories.claim import doubt_of, first_receipt, is_mine, next_due
+from roundsman.repositories.columns import UtcTime
 from roundsman.repositories.late_changes import add_change
 from roundsman.repositories.notification_heirs import hand_on, heir_of
 from roundsman.repositories.notification_relevance import CAME_TRUE, Member, is_news, members_of, why_pointless
@@ -162,10 +163,18 @@ class NotificationClaims:
         for number in connection.execute(changes).scalars().all():
             if (heir := heir_of(connection, number)) is not None:
                 inherited += hand_on(connection, number, heir, lost)
+        # It was due when it was claimed: a later moment was written when the clock was ahead
+        due_at = case((notifications.c.not_before > now, literal(now, UtcTime())), else_=notifications.c.not_before)
         freed = (
             update(notifications)
             .where(*lost)
-            .values(status=NotificationStatus.PENDING.value, owner=None, lease_until=None, maybe_sent=True)
+            .values(
+                status=NotificationStatus.PENDING.value,
+                owner=None,
+                lease_until=None,
+                maybe_sent=True,
+                not_before=due_at,
+            )
         )
         return inherited + connection.execute(freed).rowcount
 

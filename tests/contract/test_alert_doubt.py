@@ -103,6 +103,29 @@ def test_only_the_newest_are_looked_up(outbox: Outbox) -> None:
     assert [number for number, _ in known(doubt_about(outbox))] == list(range(MOST, 0, -1))
 
 
+def test_what_was_sent_since_the_clock_was_put_right_is_no_older(outbox: Outbox) -> None:
+    outbox.clock.jump(timedelta(hours=1))
+    outbox.fire("1")
+    lost = outbox.claimed()
+    outbox.clock.jump(timedelta(hours=-1))
+    outbox.fire("2")
+    sent_as(outbox, 22)
+    dies(outbox)
+    again = outbox.claimed()
+    assert (again.id, known(again.doubt)) == (lost.id, [(22, False)])
+
+
+def test_what_was_told_on_a_faster_channel_hides_nothing_of_this_one(outbox: Outbox) -> None:
+    outbox.fire("0")
+    sent_as(outbox, 0)
+    for number in range(1, MOST + 2):
+        outbox.fire(str(number))
+        sent_as(outbox, number, "hook")
+    found = known(doubt_about(outbox))
+    assert found[-1] == (0, False)
+    assert [number for number, _ in found[:-1]] == list(range(MOST + 1, 1, -1))
+
+
 def test_the_end_of_what_was_perhaps_told_knows_what_it_ends(outbox: Outbox) -> None:
     outbox.fire("1")
     outbox.claimed()
