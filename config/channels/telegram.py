@@ -25,6 +25,11 @@ class TelegramSettings:
     takes_answers: bool = False
     """Whether messages have buttons, and we ask who has pressed one."""
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What the channels to the chats are called: the first one `telegram`, each further one `telegram:<chat>`."""
+        return ("telegram", *(f"telegram:{chat}" for chat in self.chats[1:]))
+
 
 def _chats(value: str) -> tuple[str, ...]:
     """A comma-separated list of chats, each with an optional topic."""

@@ -28,6 +28,13 @@ def channels_of(settings: Settings, clock: Clock, store: OpenStore) -> tuple[Cha
     return tuple(channels)
 
 
+def channel_names(alerts: AlertSettings) -> tuple[str, ...]:
+    """What `channels_of` builds, in the same order: the names by which routes and people call them."""
+    telegram = alerts.of(TelegramSettings)
+    several = {"telegram": telegram.names if telegram is not None else ()}
+    return tuple(name for kind in (*_KINDS, "in_app") if kind in alerts.channels for name in several.get(kind, (kind,)))
+
+
 def _console(alerts: AlertSettings, clock: Clock, store: OpenStore) -> Sequence[Channel]:
     from roundsman.alerts.channels.console import ConsoleChannel
 
@@ -53,7 +60,7 @@ def _slack(alerts: AlertSettings, clock: Clock, store: OpenStore) -> Sequence[Ch
 
 
 def _telegram(alerts: AlertSettings, clock: Clock, store: OpenStore) -> Sequence[Channel]:
-    """The first chat is the channel `telegram`, each further one `telegram:<chat>`."""
+    """One channel for each chat."""
     chosen = alerts.of(TelegramSettings)
     if chosen is None:
         return ()
@@ -62,14 +69,14 @@ def _telegram(alerts: AlertSettings, clock: Clock, store: OpenStore) -> Sequence
     token, seal = chosen.bot_token.reveal(), telegram_seal(chosen, store)
     return tuple(
         TelegramChannel(
-            f"telegram:{chat}" if place else "telegram",
+            name,
             clock,
             bot_token=token,
             target=chat,
             api_url=chosen.api_url,
             seal=seal,
         )
-        for place, chat in enumerate(chosen.chats)
+        for name, chat in zip(chosen.names, chosen.chats, strict=True)
     )
 
 

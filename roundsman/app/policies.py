@@ -10,6 +10,7 @@ from typing import NamedTuple
 from config import Settings
 from config.sources import read_text
 from roundsman.alerts.rules.route import Rules
+from roundsman.app.channels import channel_names
 from roundsman.conversations.policies.book import PolicyBook
 from roundsman.errors import ConfigurationError
 from roundsman.repositories.watch_list import AnsweringClock
@@ -50,7 +51,7 @@ def policies_of(settings: Settings, file: Path | None = None) -> Policies:
         name = "The file" if file else "POLICIES_FILE: the file"
         raise ConfigurationError([f"{name} {path} {error}."]) from None
     opened = PolicyFile(
-        text, path.name, channels=settings.alerts.channels, read_file=lambda name: _text(path.parent / name)
+        text, path.name, channels=channel_names(settings.alerts), read_file=lambda name: _text(path.parent / name)
     )
     found = Policies(read_policies(opened, plain.otherwise), read_rules(opened))
     opened.refuse_faults()

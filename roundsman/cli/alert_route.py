@@ -12,6 +12,7 @@ from roundsman.alerts.rules.facts import NAMES, facts_of_alert
 from roundsman.alerts.rules.matcher import cover
 from roundsman.alerts.rules.route import DEFAULT_ROUTE, Inhibition, Rules
 from roundsman.alerts.stages.silence import Mute
+from roundsman.app.channels import channel_names
 from roundsman.cli.arguments import AtOption, JsonOption, moment_of, plain_text
 from roundsman.cli.output import print_json, print_table, say, short_duration
 from roundsman.cli.rules import level_words, matcher_words
@@ -47,7 +48,7 @@ def show_route(
     if "=" in kind:
         raise BadInputError(f"KIND {kind!r} is no kind; write it alone, such as page_stale, and labels after it.")
     facts = _facts(kind, labels or ())
-    rules, channels = session.app.rules, session.settings.alerts.channels
+    rules, channels = session.app.rules, channel_names(session.settings.alerts)
     found = preview(rules, facts, channels, moment_of(session, at))
     muting, silence = _muting(session, rules, facts), _silence(session, facts, moment_of(session, at))
     if as_json:

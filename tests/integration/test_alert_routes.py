@@ -10,6 +10,7 @@ from cli_shell import Shell
 
 from config import load
 from roundsman.alerts.condition import Condition
+from roundsman.app.channels import channel_names
 from roundsman.app.composition import App
 from roundsman.cli.session import Session
 from roundsman.clock import ManualClock
@@ -204,6 +205,19 @@ def test_without_a_file_there_is_no_route(shell: Shell) -> None:
     shell.setenv("POLICIES_FILE", "")
     out = shell.out("alerts", "route", "job_failing")
     assert out.startswith("Such an alert goes by no route: there is none; POLICIES_FILE names where they stand.\n")
+
+
+def test_each_chat_of_telegram_is_a_channel_by_itself(shell: Shell) -> None:
+    shell.setenv("TELEGRAM_BOT_TOKEN", "123456789:" + "A" * 35)
+    shell.setenv("TELEGRAM_CHAT_ID", "-1001,-1002:7")
+    write(shell, '[[route]]\nname = "topic"\nmatch = ["kind=page_stale"]\nchannels = ["telegram:-1002:7"]\n')
+    assert told(shell, "page_stale")["on"] == "telegram:-1002:7"
+    assert shell.json("alerts", "route", "job_failing")["channels"] == [
+        "console", "slack", "telegram", "telegram:-1002:7",
+    ]  # fmt: skip
+    with closing(shell.session()) as session:
+        built = tuple(each.name for each in session.app.channels)
+        assert channel_names(session.settings.alerts) == built
 
 
 def test_programs_are_told_the_same(shell: Shell) -> None:
