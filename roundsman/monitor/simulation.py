@@ -8,6 +8,7 @@ moment at which nobody did, it is not known whether it would have been sure; the
 """
 
 import heapq
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -91,7 +92,7 @@ class _Walk:
         for span in past.stale:
             self._stale.setdefault(span.page_id, []).append(span)
         self._held: dict[str, list[HeldLook]] = {}
-        for held in past.held:
+        for held in sorted(past.held, key=lambda each: each.looked_at):
             self._held.setdefault(held.conversation_id, []).append(held)
         self._taken: dict[str, list[TakenSpan]] = {}
         for taken in past.taken:
@@ -180,8 +181,9 @@ class _Walk:
 
     def _held_look(self, conversation_id: str, began_at: datetime, known_until: datetime) -> HeldLook | None:
         """The look of this round, if it was one that told nobody for want of certainty."""
-        looks = self._held.get(conversation_id, ())
-        return next((each for each in looks if began_at <= each.looked_at <= known_until), None)
+        looks = self._held.get(conversation_id, [])  # one a minute for weeks, where a conversation cannot be read
+        place = bisect_left(looks, began_at, key=lambda each: each.looked_at)
+        return looks[place] if place < len(looks) and looks[place].looked_at <= known_until else None
 
     def _is_taken(self, conversation_id: str, now: datetime) -> bool:
         """Whether somebody saw to its alert."""
