@@ -42,13 +42,16 @@ class Rounds(Desk):
         self.alert_book = AlertBook(store, clock, ["console"], lambda: None)
         self.pages_set_up: frozenset[str] | None = None
         """What the settings have read from Pancake; None: it is not known."""
+        self.pages_before: frozenset[str] = frozenset()
+        """What they have had read before this process read them again."""
         self.monitor: ConversationMonitor | None = None
         """One that lives on; None: each round is a new process."""
 
     def new_monitor(self) -> ConversationMonitor:
         return ConversationMonitor(
-            self.store, self.alert_book, self.book, self.source, PagesSetUp(lambda: self.pages_set_up)
-        )
+            self.store, self.alert_book, self.book, self.source,
+            PagesSetUp(lambda: self.pages_set_up, lambda: self.pages_before),
+        )  # fmt: skip
 
     def walk(self, started_at: datetime | None = None) -> dict[str, int]:
         """One round; its counters that are not 0. The ledger may say that it began a moment before."""

@@ -169,7 +169,9 @@ class App:
                 PolicyBook: lambda: self.conversations.policies,
                 ConversationSource: lambda: self.conversations.source,
                 WatchKeeper: lambda: self.conversations.keeper,
-                PagesSetUp: lambda: PagesSetUp(self.conversations.pages_set_up),
+                PagesSetUp: lambda: PagesSetUp(
+                    self.conversations.pages_set_up, lambda: self.conversations.pages_before
+                ),
                 LivePancake: lambda: self.conversations.pancake,
                 LiveSync: lambda: self.conversations.mongo_sync,
                 Engine: lambda: self.runs.engine,

@@ -41,6 +41,8 @@ class ConversationParts:
         self._store = store
         self._clock = clock
         self._contact_within: timedelta | None = PATIENCE
+        self.pages_before: frozenset[str] = frozenset()
+        """Pages that settings of before have had read from Pancake, as long as this process has lived."""
 
     def serve(self) -> None:
         """Nobody sits and waits for an answer: from now on a MongoDB that is away for a moment is waited for."""
@@ -133,6 +135,7 @@ class ConversationParts:
 
     def replace(self, settings: Settings, policies: PolicyBook) -> None:
         """Go on with other settings and these policies; a job under way keeps its own."""
+        self.pages_before |= self.pages_set_up() or frozenset()
         if settings.pancake != self._settings.pancake:
             for part in ("pancake", "source"):  # made anew when next asked for
                 self.__dict__.pop(part, None)

@@ -98,14 +98,13 @@ class DaemonRepository:
         ]
 
 
-def _as_json(record: DaemonRecord) -> dict[str, Any] | None:
+def _as_json(record: DaemonRecord) -> dict[str, Any]:
     """What it goes by. A row without the facts about runs is one of a daemon that drives none, to every version."""
     facts: dict[str, Any] = {} if record.driving is None else {**record.driving.as_json()}
     if record.policies is not None:
         facts[_POLICIES] = record.policies
-    if record.pages is None or record.pages:
-        facts[_PAGES] = None if record.pages is None else sorted(record.pages)
-    return facts or None
+    facts[_PAGES] = None if record.pages is None else sorted(record.pages)
+    return facts
 
 
 def _policies(stored: Any) -> str | None:
@@ -114,7 +113,8 @@ def _policies(stored: Any) -> str | None:
 
 
 def _pages(stored: Any) -> frozenset[str] | None:
-    pages = stored.get(_PAGES, []) if isinstance(stored, Mapping) else []
+    """None as well where a version wrote the row that tells nothing of them."""
+    pages = stored.get(_PAGES) if isinstance(stored, Mapping) else None
     return None if pages is None else frozenset(map(str, pages))
 
 

@@ -132,21 +132,27 @@ class PageSyncRepository:
         connection.execute(update(page_syncs).where(page_syncs.c.page_id.in_(sorted(page_ids))).values(retry_at=None))
 
     def take_out(self, connection: Connection, page_ids: Collection[str], now: datetime) -> set[str]:
-        """These are in nobody's settings any more. The watermark stays: from it a sync goes on if they come back.
-        Returns those that were in somebody's before."""
-        values = {"taken_out_at": now, "checkpoint": null(), "failures": 0, "failing_since": None,
+        """These are in nobody's settings any more. The watermark stays, or the checkpoint where there is none yet: from
+        it a sync goes on if they come back. Returns those that were in somebody's before."""
+        begun = case((page_syncs.c.fresh_at.is_(None), page_syncs.c.checkpoint), else_=null())
+        values = {"taken_out_at": now, "checkpoint": begun, "failures": 0, "failing_since": None,
                   "retry_at": None, "error": None}  # fmt: skip
         statement = update(page_syncs).where(
             page_syncs.c.page_id.in_(sorted(page_ids)), page_syncs.c.taken_out_at.is_(None)
         )
         return set(connection.execute(statement.values(values).returning(page_syncs.c.page_id)).scalars())
 
-    def bring_back(self, connection: Connection, checkpoints: Mapping[str, Mapping[str, Any] | None]) -> set[str]:
+    def bring_back(
+        self, connection: Connection, checkpoints: Mapping[str, Mapping[str, Any] | None], lately: datetime
+    ) -> set[str]:
         """These are in somebody's settings again, and are to be read completely once more before anything is known of
-        them; each goes on from its checkpoint. Returns those that were out before."""
+        them; each goes on from its checkpoint. Returns those that were out before.
+
+        `lately`: one that was read completely since then has its watermark already. An older one is of a sync that was
+        under way when the page was taken out.
+        """
         stored = page_syncs.c
-        # One that was read completely meanwhile has its watermark already
-        is_read = and_(stored.fresh_at.is_not(None), stored.fresh_at > stored.taken_out_at)
+        is_read = and_(stored.fresh_at > stored.taken_out_at, stored.fresh_at > lately)
         back = set()
         for page_id, checkpoint in sorted(checkpoints.items()):
             begun = null() if checkpoint is None else literal(checkpoint, stored.checkpoint.type)

@@ -88,6 +88,7 @@ def test_each_theme_is_told_as_by_hand(sqlite_store: Store, tmp_path: Path, them
         before = now
         for each in settings(theme):
             if each.since <= now:
+                desk.pages_before |= desk.pages_set_up or frozenset()
                 desk.pages_set_up = each.page_ids
         news = post.until(now)
         if news:

@@ -2,7 +2,7 @@
 
 import json
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import closing
 from datetime import timedelta
 from io import StringIO
@@ -14,6 +14,7 @@ from chats import ago, conversation, export, message, page, staff
 from fake_pancake import FakePancake
 from pancake_bench import Bench
 from rounds import Rounds, levels
+from sqlalchemy import event
 from test_simulation import keys, real_of, recorded
 
 from roundsman.alerts.book import AlertBook
@@ -36,6 +37,7 @@ from roundsman.repositories.conversations import MessageRecord
 from roundsman.repositories.daemons import DaemonRecord, DaemonRepository
 from roundsman.repositories.engine import Store
 from roundsman.repositories.page_syncs import PageSync, PageSyncRepository
+from roundsman.repositories.tables import daemons
 
 BOTH, ONE = frozenset({"100", "200"}), frozenset({"200"})
 EXCLUDED = "The page Shop 100 is not set up any more, so it is no longer watched"
@@ -45,6 +47,7 @@ QUESTIONS = export(
     messages=[message(f"m{each}", ago(0), page_id=each) for each in ("100", "200", "300")],
 )
 SYNCS = PageSyncRepository()
+ELSEWHERE = Owner("elsewhere", "boot", 7, 7)
 
 
 class Shop(Rounds):
@@ -53,6 +56,7 @@ class Shop(Rounds):
     def __init__(self, store: Store, clock: ManualClock, folder: Path) -> None:
         super().__init__(store, clock, folder, levels(15, 30, 60))
         self.pages_set_up = BOTH
+        self.pages_before = BOTH | {"300"}
         self.fresh(BOTH)
         self.monitor = self.new_monitor()
         self.walk()
@@ -81,9 +85,14 @@ class Shop(Rounds):
     def beat(self, pages: frozenset[str] | None) -> None:
         """Another daemon is alive, on another machine, with these pages."""
         now = self.clock.now()
-        record = DaemonRecord(str(Owner("elsewhere", "boot", 7, 7)), "elsewhere", 7, "1", now, now, "", pages=pages)
+        record = DaemonRecord(str(ELSEWHERE), "elsewhere", 7, "1", now, now, "", pages=pages)
         with self.store.write() as connection:
             DaemonRepository().beat(connection, record)
+
+    def leave(self) -> None:
+        """It stops in order."""
+        with self.store.write() as connection:
+            DaemonRepository().leave(connection, ELSEWHERE)
 
 
 @pytest.fixture
@@ -165,12 +174,59 @@ def test_a_page_that_another_daemon_has_is_none_of_this(desk: Shop) -> None:
     desk.beat(None)  # it does not know its pages yet
     desk.walk()
     assert desk.verdicts()["100_1"] == "fine"
-    desk.clock.advance(timedelta(minutes=3))  # it is silent
+    desk.leave()
     desk.walk()
     assert desk.verdicts()["100_1"] == "excluded"
     desk.beat(frozenset({"100"}))
     desk.walk()
     assert desk.verdicts()["100_1"] == "unknown"
+
+
+def test_a_page_of_a_daemon_that_starts_again_is_watched_meanwhile(desk: Shop) -> None:
+    desk.beat(frozenset({"100"}))
+    desk.pass_by(16)
+    desk.pages_before, desk.pages_set_up = frozenset(), ONE
+    desk.leave()
+    desk.pass_by(4)
+    assert desk.ends()["100_1"] is None
+    desk.beat(frozenset({"100"}))
+    desk.walk()
+    desk.leave()
+    desk.pass_by(5)  # since the second time, and not since the first
+    assert desk.ends()["100_1"] is None
+    desk.pass_by(1)
+    assert desk.ends()["100_1"] == EXCLUDED
+
+
+def test_a_page_of_a_daemon_that_was_killed_grows_stale(desk: Shop) -> None:
+    desk.pages_before, desk.pages_set_up = frozenset(), ONE
+    desk.beat(frozenset({"100"}))
+    desk.pass_by(30)
+    assert desk.verdicts()["100_1"] == "unknown"
+    assert [each.fingerprint for each in desk.alerts() if each.kind == staleness.KIND] == ["page_stale:100"]
+    with desk.store.write() as connection:
+        assert DaemonRepository().sweep(connection, desk.clock.now())  # as another one starts
+    desk.pass_by(6)
+    assert desk.verdicts()["100_1"] == "excluded"
+
+
+def test_a_command_with_other_settings_decides_nothing(desk: Shop) -> None:
+    desk.pages_before, desk.pages_set_up = frozenset(), frozenset()
+    for _ in range(2):
+        desk.clock.advance(timedelta(minutes=10))
+        desk.fresh(BOTH)
+        desk.monitor = desk.new_monitor()
+        desk.walk()
+    assert desk.verdicts()["100_1"] == "late"
+
+
+def test_of_a_daemon_of_before_it_is_not_known_what_it_has(desk: Shop) -> None:
+    desk.beat(frozenset())
+    with desk.store.write() as connection:
+        connection.execute(daemons.update().values(driving=None))
+    desk.pages_set_up = ONE
+    desk.walk()
+    assert desk.verdicts()["100_1"] == "fine"
 
 
 def test_while_this_daemon_does_not_know_its_pages_nothing_is_decided(desk: Shop) -> None:
@@ -264,22 +320,36 @@ def test_why_tells_since_when(desk: Shop) -> None:
     ) in sentences
 
 
-def test_a_round_in_which_nothing_changed_writes_nothing(desk: Shop) -> None:
-    from sqlalchemy import event
+@pytest.fixture
+def written(desk: Shop) -> Iterator[list[str]]:
+    """The tables that are updated from now on, one after the other."""
+    tables: list[str] = []
 
+    def note(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+        if statement.lstrip().upper().startswith("UPDATE"):
+            tables.append(statement.split()[1])
+
+    event.listen(desk.store.engine, "before_cursor_execute", note)
+    yield tables
+    event.remove(desk.store.engine, "before_cursor_execute", note)
+
+
+def test_a_round_in_which_nothing_changed_writes_nothing(desk: Shop, written: list[str]) -> None:
     desk.pages_set_up = ONE
     desk.walk()
     before = desk.sync()
-    written: list[str] = []
-
-    @event.listens_for(desk.store.engine, "before_cursor_execute")
-    def note(_connection: object, _cursor: object, statement: str, *_: object) -> None:
-        if statement.lstrip().upper().startswith("UPDATE PAGE_SYNCS"):
-            written.append(statement)
-
-    desk.pass_by(0)
+    written.clear()
     desk.walk()
-    assert (written, desk.sync()) == ([], before)
+    assert ("page_syncs" in written, desk.sync()) == (False, before)
+
+
+def test_rows_are_taken_in_the_order_of_the_intake(desk: Shop, written: list[str]) -> None:
+    """Otherwise a sync that stores something just then and the monitor would wait for each other, on PostgreSQL."""
+    for pages in (ONE, BOTH):
+        desk.pages_set_up = pages
+        written.clear()
+        desk.walk()
+        assert [each for each in written if each in ("watch_list", "page_syncs")][:2] == ["watch_list", "page_syncs"]
 
 
 def test_what_happened_while_it_was_out_is_read_when_it_is_back(sqlite_store: Store, clock: ManualClock) -> None:
@@ -287,7 +357,7 @@ def test_what_happened_while_it_was_out_is_read_when_it_is_back(sqlite_store: St
     book = levels(15)
     alerts = AlertBook(sqlite_store, clock, ["console"], lambda: None)
     parts = MonitorParts(sqlite_store, StoreSource(), book, alerts, "conversation_monitor")
-    roll = PageRoll(parts, PagesSetUp(lambda: pages))
+    roll = PageRoll(parts, PagesSetUp(lambda: pages, lambda: frozenset({"100"})))
     with FakePancake(clock).running() as fake, closing(Bench(fake, sqlite_store, clock)) as bench:
         fake.add_page("100")
         fake.say("100", "1", "m1", at=clock.now())
@@ -302,6 +372,48 @@ def test_what_happened_while_it_was_out_is_read_when_it_is_back(sqlite_store: St
         bench.sync("100")
         assert bench.messages().keys() == {"m1", "m2"}
         assert bench.fresh_at("100") is not None
+
+
+def test_one_that_is_taken_out_before_it_was_read_again_goes_on_from_the_same_moment(
+    sqlite_store: Store, clock: ManualClock
+) -> None:
+    pages = frozenset[str]()
+    alerts = AlertBook(sqlite_store, clock, ["console"], lambda: None)
+    parts = MonitorParts(sqlite_store, StoreSource(), levels(15), alerts, "conversation_monitor")
+    roll = PageRoll(parts, PagesSetUp(lambda: pages, lambda: frozenset({"100"})))
+    with FakePancake(clock).running() as fake, closing(Bench(fake, sqlite_store, clock)) as bench:
+        fake.add_page("100")
+        fake.say("100", "1", "m1", at=clock.now())
+        bench.sync("100")
+        clock.advance(timedelta(minutes=1))
+        fake.say("100", "1", "m2", staff(), at=clock.now())
+        for pages in (frozenset[str](), frozenset({"100"}), frozenset[str](), frozenset({"100"})):  # noqa: B007 - the roll asks for it
+            roll.look(clock.now())
+            clock.advance(timedelta(days=10))
+        bench.sync("100")
+        assert bench.messages().keys() == {"m1", "m2"}
+
+
+def test_a_page_that_is_back_is_not_stale_for_what_a_sync_under_way_had_left(desk: Shop) -> None:
+    desk.pages_set_up = ONE
+    desk.walk()
+    desk.clock.advance(timedelta(seconds=5))
+    desk.fresh(BOTH)  # a job under way keeps its own settings
+    desk.pass_by(30)
+    desk.pages_set_up = BOTH
+    desk.clock.advance(timedelta(minutes=1))
+    desk.fresh(ONE)
+    desk.walk()
+    assert staleness.KIND not in {each.kind for each in desk.alerts()}
+
+
+def test_what_was_read_before_it_was_entered_again_is_not_read_twice(desk: Shop) -> None:
+    desk.pages_set_up = ONE
+    desk.walk()
+    desk.pass_by(30)
+    desk.pages_set_up = BOTH
+    desk.pass_by(1)
+    assert desk.verdicts()["100_1"] == "late"
 
 
 def test_calls_of_webhooks_feed_a_page_that_is_out(desk: Shop) -> None:

@@ -124,6 +124,7 @@ def test_which_pages_are_set_up_is_known_by_the_settings_or_by_the_list_of_the_u
         assert parts.pages_set_up() == frozenset({PAGE})
         app.reconfigure(load(nothing, tmp_path))
         assert parts.pages_set_up() == frozenset()
+        assert parts.pages_before == frozenset({PAGE}), "somebody has taken it out"
         fake.delete_page(PAGE)
         app.reconfigure(load(by_list, tmp_path))
         parts.pancake.directory.refresh(parts.pancake.errand(StopToken(), 10))

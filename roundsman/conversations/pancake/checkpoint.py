@@ -49,6 +49,11 @@ class Checkpoint:
     """The watermark of a page that was taken out of the settings and is back: its next round begins there, as whatever
     happened meanwhile is not here."""
 
+    @property
+    def begins_at(self) -> datetime | None:
+        """From when on its round reads, or is to read; None: nothing was begun."""
+        return self.known_until if self.round is None else self.round.since
+
     def is_done(self, conversation_id: str, updated_at: datetime | None) -> bool:
         """Whether this version need not be read in this round."""
         if updated_at is None:
