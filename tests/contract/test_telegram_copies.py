@@ -198,6 +198,13 @@ def test_a_service_that_hides_our_mark_is_not_believed(shop: Shop) -> None:
     assert not shop.tell_once_more(shop.older()).all_copies_known
 
 
+def test_a_message_of_ours_that_an_older_version_wrote_without_a_mark_may_be_a_copy(shop: Shop) -> None:
+    older, unmarked = shop.older(), shop.tell(id="")
+    receipt = shop.tell_once_more(older)
+    assert receipt.keys["message"] != str(unmarked)
+    assert not receipt.all_copies_known
+
+
 # --- nothing of the chat is known, or people deleted it: the look comes after the repeat ---
 
 

@@ -57,7 +57,7 @@ class TelegramChannel:
         self.rates = _rates(bot_token, self._chat)
         self._api = TelegramApi(bot_token, clock, api_url=api_url, timeout=timeout, chat=self._chat)
         quick = TelegramApi(bot_token, clock, api_url=api_url, timeout=min(timeout, ONE_CALL), chat=self._chat)
-        self._copies = Copies(quick, clock, self._chat, self._topic)
+        self._copies = Copies(quick, clock, bot_token.partition(":")[0], self._chat, self._topic)
 
     def __repr__(self) -> str:
         return f"TelegramChannel({self.name!r})"

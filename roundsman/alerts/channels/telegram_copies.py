@@ -35,18 +35,30 @@ LONGEST_LOOK = timedelta(seconds=10)
 """The message itself has to be sent as well before the attempt is given up."""
 ONE_CALL = timedelta(seconds=3)
 MISSING, FORBIDDEN = "not found", "refused"
+_LINK = "https://t.me/#"
 
 
 def hidden(mark: str) -> str:
     """The mark, as HTML of a message: a link on a character without width. Nobody follows it, and it has no preview."""
-    return f'<a href="https://t.me/#{html.escape(mark)}">{JOINER}</a>' if mark else ""
+    return f'<a href="{_LINK}{html.escape(mark)}">{JOINER}</a>' if mark else ""
 
 
 def bears(result: Any, *marks: str) -> bool:
     """Whether a message, as the Bot API gives it, has one of the marks."""
+    return not _marks_of(result).isdisjoint(marks)
+
+
+def is_unmarked(forward: Any, bot: str) -> bool:
+    """Whether it is a message of this bot without any mark: a version of before wrote it, and it may be whatever."""
+    origin = forward.get("forward_origin") if isinstance(forward, dict) else None
+    sender = origin.get("sender_user") if isinstance(origin, dict) else None
+    return isinstance(sender, dict) and str(sender.get("id")) == bot and not _marks_of(forward)
+
+
+def _marks_of(result: Any) -> set[str]:
     found = result.get("entities") if isinstance(result, dict) else None
-    links = [each.get("url") for each in found or () if isinstance(each, dict)] if isinstance(found, list) else []
-    return any(isinstance(link, str) and link.partition("#")[2] in marks for link in links)
+    links = [each.get("url") for each in found if isinstance(each, dict)] if isinstance(found, list) else []
+    return {link.removeprefix(_LINK) for link in links if isinstance(link, str) and link.startswith(_LINK)}
 
 
 def numbers_of(keys: Mapping[str, str]) -> list[int]:
@@ -69,7 +81,9 @@ class Found:
 class Copies:
     """Looks for them in one chat, or one topic of it."""
 
-    def __init__(self, api: TelegramApi, clock: Clock, chat: str, topic: str) -> None:
+    def __init__(self, api: TelegramApi, clock: Clock, bot: str, chat: str, topic: str) -> None:
+        """`bot`: the number of ours."""
+        self.bot = bot
         self._api = api
         self._clock = clock
         self._chat = chat
@@ -140,19 +154,23 @@ class _Look:
         self._until = copies.seconds() + LONGEST_LOOK.total_seconds()
         self.known = copies.known(message)
         self._numbers: list[int] = []
-        self._asked, self._forwards, self._forbidden = 0, 0, 0
+        self._asked, self._forwards, self._forbidden, self._unmarked = 0, 0, 0, 0
 
     def below(self, end: int) -> Found:
         try:
             for number in self._places(end):
                 if len(self._numbers) >= self._most:
                     break
-                if number not in self.known and bears(self.forward(number), *self._marks) and self._adopt(number):
+                if number in self.known:
+                    continue
+                shown = self.forward(number)
+                self._unmarked += is_unmarked(shown, self._copies.bot)
+                if bears(shown, *self._marks) and self._adopt(number):
                     self._numbers.append(number)
         except _CutShortError:
             return self.found(is_all=False)
         # What tells of joining and pinning cannot be forwarded; in a chat with protected content, nothing can
-        return self.found(is_all=not self._forbidden or self._forwards > 0)
+        return self.found(is_all=not self._unmarked and (not self._forbidden or self._forwards > 0))
 
     def _places(self, end: int) -> Iterator[int]:
         """The likely ones first: it was the last that we wrote before we died, so it stands behind what is known and
