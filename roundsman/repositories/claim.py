@@ -70,13 +70,21 @@ class Claim:
 
 
 def next_due(channel: str, now: datetime) -> Select[Any]:
-    """Criticals first, then by level, then what was enqueued first; walks along an index in just this order."""
-    told, flying = notifications.alias("told"), notifications.alias("flying")
+    """Criticals first, then by level, then what was enqueued first; walks along an index in just this order.
+
+    What must not be is said by `exists` alone: of an outer join with a condition, and of channels that are compared row
+    by row, PostgreSQL expects that next to nothing is left, and then sorts all that waits for each message.
+    """
+    told, flying, waiting = (notifications.alias(name) for name in ("told", "flying", "waiting"))
     # Found by the alert, which a change has in common with its message: that is what there is an index for
     in_flight = exists().where(
         flying.c.alert_id == notifications.c.alert_id,
         flying.c.edits == notifications.c.edits,
         flying.c.status == NotificationStatus.SENDING.value,
+    )
+    is_untold = exists().where(
+        waiting.c.id == notifications.c.edits,
+        waiting.c.status.in_([NotificationStatus.PENDING.value, NotificationStatus.SENDING.value]),
     )
     return (
         select(
@@ -94,11 +102,8 @@ def next_due(channel: str, now: datetime) -> Select[Any]:
             notifications.c.channel == channel,
             notifications.c.status == NotificationStatus.PENDING.value,
             or_(notifications.c.not_before <= now, is_of_the_future(now)),
-            ~is_off(),
-            or_(
-                told.c.id.is_(None),
-                told.c.status.not_in([NotificationStatus.PENDING.value, NotificationStatus.SENDING.value]),
-            ),
+            ~is_off(channel),
+            ~is_untold,
             ~in_flight,  # an older change that arrives after a newer one would stay
         )
         .order_by(notifications.c.rank, notifications.c.id)

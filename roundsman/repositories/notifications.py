@@ -221,9 +221,9 @@ class NotificationRepository:
         return found
 
 
-def is_off() -> ColumnElement[bool]:
-    """Whether the channel of a notification is switched off."""
-    return exists().where(channels.c.channel == notifications.c.channel, channels.c.off_since.is_not(None))
+def is_off(channel: ColumnElement[str] | str = notifications.c.channel) -> ColumnElement[bool]:
+    """Whether the channel of a notification, or this one, is switched off."""
+    return exists().where(channels.c.channel == channel, channels.c.off_since.is_not(None))
 
 
 def is_of_the_future(now: datetime) -> ColumnElement[bool]:
