@@ -1,8 +1,9 @@
 """One delivery, from the claim to the recorded outcome. Knows nothing of threads and of waiting.
 
 Claim, send and record are three steps with a transaction each at most, and no transaction is open while a service
-is being talked to. A process that dies between sending and recording leaves a claim behind; whoever releases it
-sends the message again. With at most one delivery in flight per channel, that is one repeat per kill and channel.
+is being talked to. A process that dies between sending and recording leaves a claim behind; whoever releases it lets
+the channel look for what was sent, and sends the message again where it cannot be found. With at most one delivery in
+flight per channel, that is one repeat per kill and channel.
 """
 
 import logging
