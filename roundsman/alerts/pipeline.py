@@ -4,22 +4,23 @@ What is held back comes through here a second time when its time has come: rules
 silence may be in force, and what leaves together is told together.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
+from roundsman.alerts import trail
 from roundsman.alerts.news import News, Parcel
 from roundsman.alerts.rules.facts import facts_of_alert
-from roundsman.alerts.rules.route import DEFAULT_ROUTE, Route, Rules
+from roundsman.alerts.rules.route import Route, Rules
 from roundsman.alerts.stages.dedup import Pointless, Standing, keys_of, number_copies, why_pointless
 from roundsman.alerts.stages.group import OVERFLOW, group, message, together
 from roundsman.alerts.stages.inhibit import Source, inhibit
 from roundsman.alerts.stages.quiet import keep_quiet
 from roundsman.alerts.stages.route import route
 from roundsman.alerts.stages.silence import Mute, silence
-from roundsman.repositories.alert_log import AlertLog, LogEntry, LogEvent
+from roundsman.repositories.alert_log import AlertLog, LogEvent
 from roundsman.repositories.alerts import AlertRepository, AlertStatus
 from roundsman.repositories.departing import DepartingRepository
 from roundsman.repositories.held import HeldMessage, HeldRepository, Released
@@ -59,11 +60,11 @@ class Pipeline:
     def send(self, connection: Connection, news: Sequence[tuple[News, LogEvent]], now: datetime) -> None:
         """Let news go its way: out, or into waiting."""
         parcels = route((each for each, _ in news), self.rules, self.channels)
-        self._log.add(connection, [self._entry(each, event, parcels, now) for each, event in news])
+        self._log.add(connection, [trail.routed(each, event, parcels, self.channels, now) for each, event in news])
         ready = self._keep_back(connection, parcels, now)
         ready = number_copies([*ready, *_repeats(ready, now)], {})
         NotificationRepository().enqueue(connection, group(ready), now)
-        self._log.add(connection, [_held_entry(each, now) for each in ready if _is_worth_noting(each)])
+        self._log.add(connection, [trail.held(each, now) for each in ready if trail.is_worth_noting(each)])
         self._plan_rises(connection, parcels, now)
 
     def release(self, connection: Connection, now: datetime, limit: int) -> int:
@@ -78,7 +79,7 @@ class Pipeline:
             else:
                 going.append(_Again(each, self._parcel(each, now)))
         self._held.cancel(connection, [each.id for each, _ in pointless], now)
-        self._log.add(connection, [_cancelled(each, reason, now) for each, reason in pointless])
+        self._log.add(connection, [trail.cancelled(each, reason, now) for each, reason in pointless])
         self._send_again(connection, going, now)
         return len(due)
 
@@ -104,7 +105,7 @@ class Pipeline:
         """Let what waits for channels that are not set up any more go its way anew, by the rules of today, but for
         where it was told already; changes of messages that were sent there are given up. Returns how many that were."""
         lost = self._departing.cancel_lost_changes(connection, self.channels, now - CHANGES_LOST_AFTER, now, limit)
-        self._log.add(connection, [_cancelled(each, Pointless.NO_MESSAGE, now) for each in lost])
+        self._log.add(connection, [trail.cancelled(each, Pointless.NO_MESSAGE, now) for each in lost])
         found = self._departing.homeless(connection, self.channels, now - HOMELESS_AFTER, limit)
         news: dict[tuple[int, int], News] = {}
         for each in found:
@@ -117,8 +118,8 @@ class Pipeline:
         NotificationRepository().enqueue(connection, group(ready), now)
         ids = list(dict.fromkeys(each.id for each in found))
         self._held.cancel(connection, ids, now)
-        self._log.add(connection, [_cancelled(each, Pointless.NO_CHANNEL, now) for each in found])
-        self._log.add(connection, [_held_entry(each, now) for each in ready if _is_worth_noting(each)])
+        self._log.add(connection, [trail.cancelled(each, Pointless.NO_CHANNEL, now) for each in found])
+        self._log.add(connection, [trail.held(each, now) for each in ready if trail.is_worth_noting(each)])
         return len(ids) + len({each.id for each in lost})
 
     # --- the first way ---
@@ -150,20 +151,6 @@ class Pipeline:
             targets = [each.facts for each in new]
             sources += new
         return sources
-
-    def _entry(self, news: News, event: LogEvent, parcels: Sequence[Parcel], now: datetime) -> LogEntry:
-        mine = [each for each in parcels if each.news is news]
-        audience = mine[0].audience if mine else news.audience
-        named = (*news.audience.channels, *audience.channels)
-        detail = {
-            "team": audience.team,
-            "channels": [each.channel for each in mine],
-            "mentions": [each.name for each in audience.mentions],
-            "not_configured": [name for name in dict.fromkeys(named) if name not in self.channels],
-            "route": mine[0].route.name if mine and mine[0].route is not DEFAULT_ROUTE else None,
-        }
-        known = {name: value for name, value in detail.items() if value}
-        return LogEntry(news.alert_id, now, event, news.level, detail=known)
 
     def _plan_rises(self, connection: Connection, parcels: Sequence[Parcel], now: datetime) -> None:
         seen: dict[int, Parcel] = {}
@@ -207,7 +194,7 @@ class Pipeline:
     def _hold_on(self, connection: Connection, held: HeldMessage, part: Parcel, hold: Hold, now: datetime) -> None:
         self._held.hold(connection, held.id, hold)
         if hold.by is not held.by:
-            self._log.add(connection, [_held_entry(part, now)])
+            self._log.add(connection, [trail.held(part, now)])
 
     def _together(self, leaving: Sequence[tuple[HeldMessage, Parcel]]) -> list[Released]:
         places: dict[tuple[str | None, str], list[tuple[HeldMessage, Parcel]]] = {}
@@ -255,19 +242,3 @@ def _apart(parcels: Sequence[Parcel]) -> list[list[Parcel]]:
             layers.append(layer := {})
         layer[each.news.alert_id] = each
     return [list(layer.values()) for layer in layers]
-
-
-def _is_worth_noting(parcel: Parcel) -> bool:
-    return parcel.hold is not None and parcel.hold.by is not HeldBy.REPEAT
-
-
-def _held_entry(parcel: Parcel, now: datetime) -> LogEntry:
-    assert parcel.hold is not None
-    names: Mapping[str, object] = {"for": [each.name for each in parcel.audience.mentions]} if parcel.copy else {}
-    detail = {"by": parcel.hold.by.value, "reason": parcel.hold.words, "until": parcel.hold.until.isoformat(), **names}
-    return LogEntry(parcel.news.alert_id, now, LogEvent.HELD, parcel.news.level, parcel.channel, detail)
-
-
-def _cancelled(held: HeldMessage, reason: Pointless, now: datetime) -> LogEntry:
-    detail = {"news": held.event.value, "reason": reason.value}
-    return LogEntry(held.alert.id, now, LogEvent.CANCELLED, held.level, held.channel, detail)
