@@ -8,6 +8,7 @@ seconds anyway; one that the store did not take is not confirmed, and Slack show
 """
 
 import logging
+import socket
 import threading
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -167,6 +168,15 @@ class _Client(SocketModeClient):
 
     def issue_new_wss_url(self) -> str:
         return self._address()
+
+    def close(self) -> None:
+        """The SDK waits until its read is over, up to three seconds, and sends nothing meanwhile: so it is ended."""
+        connected = self.current_session.sock if self.current_session is not None else None
+        if connected is not None:
+            # By another name of the same socket: an SSLSocket's own `shutdown` would leave its encryption
+            with suppress(OSError), socket.fromfd(connected.fileno(), connected.family, connected.type) as same:
+                same.shutdown(socket.SHUT_RD)
+        super().close()
 
 
 class _Once:
