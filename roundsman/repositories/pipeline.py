@@ -110,7 +110,8 @@ def _driving(connection: Connection) -> Iterator[Any]:
     try:
         yield driver
     except dialect.loaded_dbapi.Error as error:
-        is_lost = dialect.is_disconnect(error, driver, None)
+        # Ended by the server in the midst of a pipeline, it is left in that mode, and cannot even be rolled back
+        is_lost = dialect.is_disconnect(error, driver, None) or bool(driver.info.pipeline_status)
         told = DBAPIError.instance(
             None, None, error, dialect.loaded_dbapi.Error, hide_parameters=True, connection_invalidated=is_lost,
             dialect=dialect,
