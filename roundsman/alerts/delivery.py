@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 from roundsman.alerts.attempt import Attempts
 from roundsman.alerts.channels.base import Channel, DeliveryError, Fault, Receipt
 from roundsman.alerts.delivery_log import tell
-from roundsman.alerts.message import Known, Message
+from roundsman.alerts.message import Known, Message, message_id
 from roundsman.alerts.outcome import Delivered as Delivered  # where the sender looks for it
 from roundsman.alerts.outcome import Delivery, Outcome
 from roundsman.alerts.recording import LONGEST_RETRY_AFTER, Recorder
@@ -190,7 +190,7 @@ class Courier:
         language = claim.audience.language or self.language
         # A digest tells all that has become of it as an end
         if event is NotificationEvent.CHANGED and len(alerts) == 1:
-            event = NotificationEvent.WARNING if claim.level <= 0 else NotificationEvent.FIRING
+            event = _news_of(claim)
         if len(alerts) > 1:
             message = render_digest(
                 alerts, event, language, now, self.zone,
@@ -204,7 +204,7 @@ class Courier:
         if claim.event is NotificationEvent.CHANGED:
             message = replace(message, mentions=())  # they were called when it was news
         if claim.copy:  # a message of its own, which nobody must take for the first one sent again
-            message = replace(message, id=f"{message.id}-{claim.copy}")
+            message = replace(message, id=message_id(message.incident, event, claim.level, claim.copy))
         if claim.thread is not None:
             message = replace(message, thread=Receipt.from_json(claim.thread).keys)
         if claim.doubt is not None:
@@ -212,13 +212,17 @@ class Courier:
         return with_answers(message, alerts, claim.edits or claim.id, language, now, self.zone)
 
 
+def _news_of(claim: Claim) -> NotificationEvent:
+    """What was told of by the message that it changes."""
+    return NotificationEvent.WARNING if claim.level <= 0 else NotificationEvent.FIRING
+
+
 def _in_doubt(message: Message, claim: Claim, doubt: Doubt) -> Message:
     """The message, with what there is to know of what may stand there already."""
     known = tuple(Known(Receipt.from_json(each.receipt).keys, each.is_earlier) for each in doubt.known)
     if doubt.is_of_told:
-        event = NotificationEvent.WARNING if claim.level <= 0 else NotificationEvent.FIRING
-        copy = f"-{claim.copy}" if claim.copy else ""
-        message = replace(message, in_place_of=f"{message.incident}-{event.value}-{claim.level}{copy}")
+        told = message_id(message.incident, _news_of(claim), claim.level, claim.copy)
+        message = replace(message, in_place_of=told)
     return replace(message, sent_since=doubt.since, tries_before=doubt.tries, known=known)
 
 

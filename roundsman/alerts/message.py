@@ -36,6 +36,12 @@ class Answer:
     """The row of the outbox to which the message belongs."""
 
 
+def message_id(incident: str, event: NotificationEvent, level: int, copy: int = 0) -> str:
+    """The `Message.id` of this news: the same whenever it is told, so that a message that is in doubt can be found by
+    it. `copy`: another message about the same news is another one."""
+    return f"{incident}-{event.value}-{level}" + (f"-{copy}" if copy else "")
+
+
 class Known(NamedTuple):
     """A message that stands somewhere, by the keys of its receipt."""
 

@@ -1,5 +1,8 @@
 """Lives of processes that tell a fake Slack or Telegram of incidents, one after another, until they are killed."""
 
+import os
+import random
+import signal
 import subprocess
 import sys
 import time
@@ -46,6 +49,16 @@ class Lives:
         self._host.stdin.write("live\n")
         self._host.stdin.flush()
         return int(self._host.stdout.readline())
+
+    def killed_at_random(
+        self, kills: int, incidents: int, within_s: tuple[float, float], chance: random.Random
+    ) -> None:
+        """So many lives, each with so many more incidents, and killed at some moment within these seconds."""
+        for _ in range(kills):
+            self.more_incidents(incidents)
+            pid = self.begin()
+            time.sleep(chance.uniform(*within_s))
+            os.kill(pid, signal.SIGKILL)
 
     def close(self) -> None:
         self._host.communicate(timeout=10)

@@ -46,11 +46,7 @@ def assert_one_row_each(store: Store, incidents: int) -> None:
 def test_kill_9_loses_no_alert_and_costs_one_repeat_at_most(sqlite_store: Store, tmp_path: Path) -> None:
     chance = random.Random(20260303)
     with lives_of("alerting_child.py", tmp_path, seed=1) as (lives, slack):
-        for _ in range(KILLS):
-            lives.more_incidents(INCIDENTS_A_LIFE)
-            pid = lives.begin()
-            time.sleep(chance.uniform(0, LONGEST_LIFE_S))
-            os.kill(pid, signal.SIGKILL)
+        lives.killed_at_random(KILLS, INCIDENTS_A_LIFE, (0, LONGEST_LIFE_S), chance)
         incidents = KILLS * INCIDENTS_A_LIFE
         pid = lives.begin()
         until_all_told(sqlite_store, incidents)
@@ -67,11 +63,7 @@ def test_kill_9_loses_no_alert_and_costs_one_repeat_at_most(sqlite_store: Store,
 def test_kill_9_on_telegram_leaves_no_message_without_its_end(sqlite_store: Store, tmp_path: Path) -> None:
     chance = random.Random(20260305)
     with lives_on_telegram("alerting_child.py", tmp_path, seed=1) as (lives, server):
-        for _ in range(KILLS):
-            lives.more_incidents(INCIDENTS_A_LIFE)
-            pid = lives.begin()
-            time.sleep(chance.uniform(0, LONGEST_LIFE_S))
-            os.kill(pid, signal.SIGKILL)
+        lives.killed_at_random(KILLS, INCIDENTS_A_LIFE, (0, LONGEST_LIFE_S), chance)
         incidents = KILLS * INCIDENTS_A_LIFE
         pid = lives.begin()
         until_all_told(sqlite_store, incidents)

@@ -5,7 +5,6 @@ import os
 import random
 import re
 import signal
-import time
 from pathlib import Path
 
 import pytest
@@ -47,11 +46,7 @@ def incidents_of(slack: FakeSlack, *, over: bool) -> set[int]:
 def test_kill_9_in_a_storm_loses_no_level_and_no_end(sqlite_store: Store, tmp_path: Path) -> None:
     chance = random.Random(20260304)
     with lives_of("storming_child.py", tmp_path, seed=2) as (lives, slack):
-        for _ in range(KILLS):
-            lives.more_incidents(INCIDENTS_A_LIFE)
-            pid = lives.begin()
-            time.sleep(chance.uniform(0.02, LONGEST_LIFE_S))
-            os.kill(pid, signal.SIGKILL)
+        lives.killed_at_random(KILLS, INCIDENTS_A_LIFE, (0.02, LONGEST_LIFE_S), chance)
         pid = lives.begin()
         incidents = KILLS * INCIDENTS_A_LIFE
         until_nothing_waits(sqlite_store, incidents, incidents - OVER_BEFORE, PATIENCE_S)

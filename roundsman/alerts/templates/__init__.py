@@ -16,7 +16,7 @@ from datetime import datetime, timedelta
 from typing import Protocol
 from zoneinfo import ZoneInfo
 
-from roundsman.alerts.message import Message, one_line, web_link
+from roundsman.alerts.message import Message, message_id, one_line, web_link
 from roundsman.alerts.templates import en, vi
 from roundsman.alerts.templates.contacts import shown
 from roundsman.alerts.templates.digest import DigestFacts, DigestScene, digest_message
@@ -107,7 +107,7 @@ def render(
         # An end is good news: nobody is called away from something else for it
         mentions=() if event is NotificationEvent.RESOLVED else _named(audience),
         incident=incident,
-        id=f"{incident}-{event.value}-{level}",
+        id=message_id(incident, event, level),
     )
 
 
@@ -160,7 +160,7 @@ def render_digest(
         message,
         mentions=() if changed else _named(audience),
         incident=incident,
-        id=f"{incident}-{event.value}-{level}",
+        id=message_id(incident, event, level),
         fields=fields(
             JOB=alerts[0].job,
             ALERT_KIND=facts.kind,
